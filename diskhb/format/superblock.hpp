@@ -11,6 +11,10 @@
 
 namespace diskhb::format {
 
+// Offsets in the block: 96 block bytes u32, 100 slots u16, 102 name bytes u16, 104 ring bytes u64,
+// 112 volume bytes u64, 120 compatible features u64, 128 incompatible features u64,
+// 136 formatted_at_s u64, 144 cluster name, then zeros. The envelope: slot, incarnation and
+// sequence 0, cluster its uuid.
 inline constexpr std::size_t cluster_name_bytes_max = 255;
 
 // Feature bits. A reader refuses a volume with an incompatible bit it does not know; it may ignore
