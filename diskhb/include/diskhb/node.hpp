@@ -127,7 +127,7 @@ class node {
 
   private:
     class implementation;
-    std::unique_ptr<implementation> implementation_;
+    std::shared_ptr<implementation> implementation_;
 };
 
 }  // namespace diskhb

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "engine/receiver.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "engine/clock.hpp"
+#include "format/assert.hpp"
+#include "ring/sequence.hpp"
+
+namespace diskhb::engine {
+namespace {
+
+constexpr std::uint64_t table_tag = UINT64_MAX;
+
+format::slot_index slot_of(std::uint32_t node_id) noexcept {
+    return static_cast<format::slot_index>(node_id - 1);
+}
+
+}  // namespace
+
+receiver::receiver(const receiver_setup& setup, acknowledgement_board& board,
+                   ring::counters& counts, receive_observer& observer)
+    : setup_(setup),
+      own_slot_(slot_of(setup.node_id)),
+      first_slot_(own_slot_),
+      last_slot_(own_slot_),
+      board_(&board),
+      counts_(&counts),
+      observer_(&observer),
+      watch_(setup.peer_timeout_ns),
+      poll_(setup.poll),
+      table_(setup.measures.table_bytes()),
+      ring_reads_(std::min<std::size_t>(ring_reads_most, setup.peers.size())) {
+    for (const std::uint32_t id : setup.peers) {
+        DISKHB_ASSERT(id >= 1 && id <= setup.measures.slots && id != setup.node_id);
+        const ring::reader_setup reading{setup.measures, setup.cluster, own_slot_, slot_of(id),
+                                         setup.ttl_ns};
+        peers_.push_back({id,
+                          slot_of(id),
+                          ring::peer_reader(reading, counts),
+                          ring::liveness(setup.peer_timeout_ns),
+                          {},
+                          0,
+                          0});
+        peers_.back().published.node_id = id;
+        first_slot_ = std::min(first_slot_, slot_of(id));
+        last_slot_ = std::max(last_slot_, slot_of(id));
+    }
+    for (auto& each : ring_reads_) {
+        each.buffer = std::make_unique<io::aligned_buffer>(setup.read_bytes);
+    }
+}
+
+void receiver::attach(io::channel& channel) noexcept {
+    DISKHB_ASSERT(in_flight_ == 0);
+    channel_ = &channel;
+    lost_ = false;
+    phase_ = phase::sleeping;
+    next_poll_ns_ = 0;
+}
+
+void receiver::joined_as(std::uint64_t incarnation) noexcept {
+    incarnation_ = incarnation;
+    if (incarnation == 0) {
+        watch_.reset();
+    }
+}
+
+std::uint64_t receiver::step(std::uint64_t now_ns) noexcept {
+    if (channel_ == nullptr) {
+        return never_ns;
+    }
+    if (reap(now_ns)) {
+        return now_ns;
+    }
+    if (in_flight_ > 0 || lost_) {
+        return never_ns;
+    }
+    if (answer_expected_.exchange(false, std::memory_order_relaxed)) {
+        poll_.on_activity(now_ns);
+        next_poll_ns_ = std::min(next_poll_ns_, now_ns);
+    }
+    if (now_ns < next_poll_ns_) {
+        sleeps_long_.store(poll_.is_idle(), std::memory_order_relaxed);
+        return next_poll_ns_;
+    }
+    sleeps_long_.store(false, std::memory_order_relaxed);
+    read_table(now_ns);
+    return now_ns;
+}
+
+bool receiver::expect_answer() noexcept {
+    answer_expected_.store(true, std::memory_order_relaxed);
+    return sleeps_long_.exchange(false, std::memory_order_relaxed);
+}
+
+void receiver::read_table(std::uint64_t now_ns) noexcept {
+    times_.issued_ns = now_ns;
+    phase_ = phase::table_read;
+    frames_came_ = false;
+    counts_->add(counter::table_reads);
+    const std::uint64_t begin = setup_.measures.table_offset(first_slot_);
+    const std::uint64_t bytes =
+        (std::uint64_t{last_slot_} - first_slot_ + 1) * setup_.measures.block_bytes;
+    submit(begin, table_.span().first(bytes), table_tag, now_ns);
+}
+
+std::span<const std::byte> receiver::block_of(format::slot_index slot) const noexcept {
+    const std::size_t block = setup_.measures.block_bytes;
+    return table_.span().subspan((std::size_t{slot} - first_slot_) * block, block);
+}
+
+void receiver::submit(std::uint64_t offset, std::span<std::byte> into, std::uint64_t tag,
+                      std::uint64_t now_ns) noexcept {
+    ++in_flight_;
+    if (submitted_ns_.load(std::memory_order_relaxed) == 0) {
+        submitted_ns_.store(now_ns, std::memory_order_relaxed);
+    }
+    counts_->add(counter::bytes_read, into.size());
+    channel_->submit({.what = io::operation::read, .offset = offset, .buffer = into, .tag = tag});
+}
+
+bool receiver::reap(std::uint64_t now_ns) noexcept {
+    if (in_flight_ == 0) {
+        return false;
+    }
+    std::array<io::completion, channel_depth> done;
+    const std::size_t count = channel_->reap(done);
+    for (std::size_t index = 0; index < count; ++index) {
+        failed_ = failed_ || done[index].error != 0;
+    }
+    in_flight_ -= static_cast<unsigned>(count);
+    if (in_flight_ > 0) {
+        return false;
+    }
+    read_latency_.record(now_ns - submitted_ns_.load(std::memory_order_relaxed));
+    submitted_ns_.store(0, std::memory_order_relaxed);
+    if (failed_) {
+        on_read_failed(now_ns);
+    } else if (phase_ == phase::table_read) {
+        times_.done_ns = now_ns;
+        on_table(now_ns);
+    } else {
+        on_ring_reads(now_ns);
+    }
+    return true;
+}
+
+void receiver::on_read_failed(std::uint64_t now_ns) noexcept {
+    failed_ = false;
+    lost_ = true;
+    phase_ = phase::sleeping;
+    counts_->add(counter::read_errors);
+    for (auto& each : peers_) {
+        each.life.step(ring::observation::unreadable, now_ns);
+        publish(each);
+    }
+}
+
+void receiver::on_table(std::uint64_t now_ns) noexcept {
+    on_own_block(now_ns);
+    for (auto& each : peers_) {
+        on_peer_block(each, now_ns);
+    }
+    if (!start_ring_reads(now_ns)) {
+        finish_cycle(now_ns);
+    }
+}
+
+void receiver::on_own_block(std::uint64_t now_ns) noexcept {
+    const auto block = block_of(own_slot_);
+    const auto stamp = format::peek_stamp(block);
+    if (incarnation_ != 0) {
+        watch_.after_join(stamp, incarnation_);
+        return;
+    }
+    const auto content = format::decode_table(block, setup_.measures, setup_.cluster, own_slot_);
+    const bool vacant = content ? content->state == format::node_state::stopped
+                                : content.error() == errc::empty_block;
+    watch_.before_join(stamp, vacant, now_ns);
+}
+
+void receiver::on_peer_block(peer_entry& of, std::uint64_t now_ns) noexcept {
+    using news = ring::peer_reader::news;
+    const news seen = of.reader.on_table(block_of(of.slot), times_);
+    auto observed = ring::observation::nothing_new;
+    if (seen == news::beat) {
+        observed = ring::observation::beat;
+    } else if (seen == news::farewell) {
+        observed = ring::observation::farewell;
+    }
+    const auto state_before = of.life.state();
+    of.life.step(observed, now_ns);
+    if (seen == news::beat || seen == news::farewell || seen == news::first_sight) {
+        observer_->on_peer_block(of.slot, of.reader.incarnation(),
+                                 of.reader.acknowledgement_of_us());
+    }
+    if (seen != news::none || of.life.state() != state_before) {
+        publish(of);
+    }
+}
+
+bool receiver::start_ring_reads(std::uint64_t now_ns) noexcept {
+    ring_reads_used_ = 0;
+    for (std::size_t turn = 0; turn < peers_.size(); ++turn) {
+        peer_entry& of = peers_[(next_peer_ + turn) % peers_.size()];
+        const auto wanted = of.reader.wanted(setup_.read_bytes);
+        if (!wanted) {
+            continue;
+        }
+        if (ring_reads_used_ == ring_reads_.size()) {
+            next_peer_ = (next_peer_ + turn) % peers_.size();
+            break;
+        }
+        ring_read& reading = ring_reads_[ring_reads_used_];
+        reading.of = &of;
+        reading.bytes = wanted->bytes;
+        phase_ = phase::ring_reads;
+        counts_->add(counter::ring_reads);
+        submit(wanted->offset, reading.buffer->span().first(wanted->bytes), ring_reads_used_,
+               now_ns);
+        ++ring_reads_used_;
+    }
+    return ring_reads_used_ > 0;
+}
+
+void receiver::on_ring_reads(std::uint64_t now_ns) noexcept {
+    for (unsigned index = 0; index < ring_reads_used_; ++index) {
+        ring_read& reading = ring_reads_[index];
+        const auto bytes = std::as_const(*reading.buffer).span().first(reading.bytes);
+        const std::uint64_t before = reading.of->reader.next_sequence();
+        reading.of->reader.on_ring(bytes, now_ns, *observer_);
+        frames_came_ = frames_came_ || reading.of->reader.next_sequence() != before;
+    }
+    finish_cycle(now_ns);
+}
+
+// Everything of this table read was looked at: inline frames, acknowledgements, the next poll.
+void receiver::finish_cycle(std::uint64_t now_ns) noexcept {
+    phase_ = phase::sleeping;
+    bool unread = false;
+    for (auto& each : peers_) {
+        const std::uint64_t before = each.reader.next_sequence();
+        each.reader.on_inline(now_ns, *observer_);
+        frames_came_ = frames_came_ || each.reader.next_sequence() != before;
+        unread = unread || each.reader.wanted(setup_.read_bytes).has_value();
+        board_->set(each.slot, {each.reader.incarnation(), each.reader.next_sequence(),
+                                observer_->message_sequence_from(each.slot)});
+    }
+    if (frames_came_ || ring_reads_used_ > 0) {
+        poll_.on_activity(now_ns);
+    }
+    ring_reads_used_ = 0;
+    const std::uint64_t next_ns = poll_.next_ns(times_.issued_ns, now_ns);
+    next_poll_ns_ = unread && frames_came_ ? now_ns : next_ns;
+}
+
+void receiver::publish(peer_entry& of) noexcept {
+    const std::lock_guard guard(lock_);
+    of.published.state = of.life.state();
+    of.published.incarnation = of.reader.incarnation();
+    of.published.frames_read = of.reader.frames_read();
+    of.published.frames_lost = of.reader.frames_lost();
+    const auto& ack = of.reader.acknowledgement_of_us();
+    of.published.acknowledges_us = incarnation_ != 0 && ack.incarnation == incarnation_;
+    of.read_of_ours = ack.read_sequence;
+    of.heard_ns = of.life.heard_ns();
+}
+
+std::vector<peer_status> receiver::peers(std::uint64_t now_ns, std::uint64_t our_end) const {
+    const std::lock_guard guard(lock_);
+    std::vector<peer_status> copies;
+    for (const auto& each : peers_) {
+        copies.push_back(each.published);
+        if (each.published.acknowledges_us && ring::before(each.read_of_ours, our_end)) {
+            copies.back().unread_by_peer = our_end - each.read_of_ours;
+        }
+        copies.back().heard_ago = std::chrono::nanoseconds(
+            each.heard_ns == 0 || each.heard_ns > now_ns ? 0 : now_ns - each.heard_ns);
+    }
+    return copies;
+}
+
+peer_state receiver::peer(format::slot_index slot) const noexcept {
+    const std::lock_guard guard(lock_);
+    for (const auto& each : peers_) {
+        if (each.slot == slot) {
+            return each.published.state;
+        }
+    }
+    return peer_state::unknown;
+}
+
+std::uint64_t receiver::pending_ns(std::uint64_t now_ns) const noexcept {
+    const std::uint64_t since_ns = submitted_ns_.load(std::memory_order_relaxed);
+    return since_ns == 0 || since_ns > now_ns ? 0 : now_ns - since_ns;
+}
+
+std::size_t receiver::memory_bytes() const noexcept {
+    return table_.size() + ring_reads_.size() * setup_.read_bytes;
+}
+
+}  // namespace diskhb::engine

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How old a peer's frame can be at most, without comparing clocks of two nodes. Pure.
+//
+// A table block carries the writer's clock at its encoding, a frame the same clock at its
+// submission: their difference is the frame's age then. To it we add what we can bound ourselves:
+// - the block was not there yet in the last read that still showed its predecessor, so it became
+//   visible after that read was issued;
+// - between encoding and visibility a write may have hung. The writer's time between two blocks
+//   is compared with our time between seeing them: what our time is longer by is delay. Only
+//   durations meet here. The bound sinks by 1/50 of the time passed, so that clocks that run at
+//   rates up to 2 % apart do not add up.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace diskhb::ring {
+
+class age_bound {
+  public:
+    // A block of a new incarnation, encoded at clock_ns by its writer's clock, was seen first at
+    // seen_ns in a read; unseen_ns: when the last read that did not show it was issued.
+    void restart(std::uint64_t clock_ns, std::uint64_t unseen_ns, std::uint64_t seen_ns) noexcept {
+        clock_ns_ = clock_ns;
+        unseen_ns_ = unseen_ns;
+        seen_ns_ = seen_ns;
+        delay_ns_ = 0;
+    }
+
+    // The next block of the same incarnation that was seen.
+    void advance(std::uint64_t clock_ns, std::uint64_t unseen_ns, std::uint64_t seen_ns) noexcept {
+        const auto ours = static_cast<std::int64_t>(seen_ns - seen_ns_);
+        const auto theirs = static_cast<std::int64_t>(clock_ns - clock_ns_);
+        delay_ns_ = std::max<std::int64_t>(0, delay_ns_ + ours - theirs - ours / 50);
+        clock_ns_ = clock_ns;
+        unseen_ns_ = unseen_ns;
+        seen_ns_ = seen_ns;
+    }
+
+    // The most that a frame submitted at submitted_ns by the writer's clock can have aged until
+    // now_ns by ours. A frame from the writer's future is infinitely old.
+    std::uint64_t of(std::uint64_t submitted_ns, std::uint64_t now_ns) const noexcept {
+        if (submitted_ns > clock_ns_) {
+            return UINT64_MAX;
+        }
+        return clock_ns_ - submitted_ns + static_cast<std::uint64_t>(delay_ns_) + now_ns -
+               unseen_ns_;
+    }
+
+    std::uint64_t delay_ns() const noexcept { return static_cast<std::uint64_t>(delay_ns_); }
+
+  private:
+    std::uint64_t clock_ns_ = 0;
+    std::uint64_t unseen_ns_ = 0;
+    std::uint64_t seen_ns_ = 0;
+    std::int64_t delay_ns_ = 0;
+};
+
+}  // namespace diskhb::ring
