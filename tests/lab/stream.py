@@ -64,6 +64,10 @@ class Stream:
                     raise LabError(f"cpg_stream on {node.name} ended early ({child.returncode})")
             time.sleep(max(0.0, min(0.2, deadline - time.monotonic())))
 
+    def age(self):
+        """For how many seconds all have been sending."""
+        return time.monotonic() - self.started_at
+
     def received(self, node):
         """How many messages a node has received so far, as of its last report."""
         second = self.seconds.get(node.id)

@@ -1,0 +1,53 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""A CPG flood over the ring alone: the ring's own pings must not wait behind it.
+
+knet declares a link down when its pings take longer than their timeout; if they waited in a queue
+behind the flood, the cluster's last link would go.
+"""
+import json
+
+from scenario import run, settle, wait_link
+from stream import Stream
+
+SECONDS = 30
+SIZE = 1024
+
+
+def ping(lab):
+    """Round trips in us from n1 to n2 over the ring; a lost ping is None."""
+    done = lab.nodes[0].run([lab.binary("diskhb/tools/diskhb"), "ping", "2", "-c", "5", "--json"],
+                            check=False)
+    return json.loads(done.stdout)
+
+
+def flood(lab, report):
+    settle(lab)
+    lab.cut("all")
+    wait_link(lab, 0, False, 10)
+    downs = lab.downs(1)
+    stream = Stream(lab, size=SIZE, flood=True, drain_seconds=60).start()
+    report.step(f"flood over the ring for {SECONDS} s")
+    round_trips_us = []
+    lost = 0
+    while stream.age() < SECONDS:
+        answer = ping(lab)
+        round_trips_us += answer["rtt_us"]
+        lost += answer["sent"] - answer["received"]
+        stream.run_for(0.2)
+    verdict = stream.stop()
+    limit_us = lab.timers["link1_ping_timeout"] * 1000 / 4
+    report.measured("messages a second", round(verdict["sent"] / verdict["seconds"]))
+    report.measured("ring pings, lost", f"{len(round_trips_us)}, {lost}")
+    report.measured("ring ping max [us], limit", f"{max(round_trips_us):.0f}, {limit_us:.0f}")
+    report.check(max(round_trips_us) < limit_us, "the ring's ping waits behind the flood")
+    flaps = lab.downs(1) - downs
+    report.measured("how often the ring's links went down", flaps)
+    report.check(flaps == 0, f"the ring's links went down {flaps} times")
+    report.check_unshaken(verdict)
+    report.check_exact(verdict)
+    lab.heal()
+    wait_link(lab, 0, True, 30)
+
+
+run("flood", flood)
