@@ -29,6 +29,7 @@ struct message_service::outbox {
     send_window window;
     byte_circle bytes;                 // the outstanding pieces, headers included
     std::vector<std::uint32_t> sizes;  // a circle: number modulo its size
+    std::size_t flight_bytes = 0;      // of the oldest pieces: those on their way
     std::uint64_t resend_not_before_ns = 0;
     std::uint64_t resend_pause_ns = resend_pause_first_ns;
     std::array<std::byte, piece_header_bytes + piece_bytes_most> scratch;
@@ -36,11 +37,14 @@ struct message_service::outbox {
     void restart() noexcept {
         window.restart();
         bytes.clear();
+        flight_bytes = 0;
         resend_pause_ns = resend_pause_first_ns;
     }
     void release(std::uint64_t count) noexcept {
         for (std::uint64_t number = window.base() - count; number != window.base(); ++number) {
-            bytes.drop(sizes[number % sizes.size()]);
+            const std::size_t size = sizes[number % sizes.size()];
+            bytes.drop(size);
+            flight_bytes -= std::min(flight_bytes, size);
         }
         resend_pause_ns = resend_pause_first_ns;
     }
@@ -116,15 +120,15 @@ boost::system::error_code message_service::send(format::slot_index to,
             payload.subspan(begin, std::min(piece_bytes_most, payload.size() - begin));
         const std::uint32_t flags =
             (index == 0 ? flag_first : 0) | (index + 1 == count ? flag_last : 0);
-        keep_and_send(to, box, part, flags, payload.size());
+        keep(box, part, flags, payload.size());
     }
+    send_waiting(to, box);
     counts_->add(counter::messages_sent);
     return {};
 }
 
-void message_service::keep_and_send(format::slot_index to, outbox& of,
-                                    std::span<const std::byte> part, std::uint32_t flags,
-                                    std::size_t message_bytes) noexcept {
+void message_service::keep(outbox& of, std::span<const std::byte> part, std::uint32_t flags,
+                           std::size_t message_bytes) noexcept {
     const auto piece = std::span(of.scratch).first(piece_header_bytes + part.size());
     const std::uint64_t number = of.window.add();
     format::store<std::uint64_t>(piece, 0, number);
@@ -134,18 +138,28 @@ void message_service::keep_and_send(format::slot_index to, outbox& of,
     format::store_bytes(piece, piece_header_bytes, part);
     of.bytes.push(piece);
     of.sizes[number % of.sizes.size()] = static_cast<std::uint32_t>(piece.size());
-    submit(to, piece);
 }
 
-void message_service::submit(format::slot_index to, std::span<const std::byte> piece) noexcept {
-    const format::frame frame{.destination = to,
-                              .kind = format::frame_kind::message,
-                              .submitted_ns = clock_->now_ns(),
-                              .payload = piece};
-    // A full queue is a loss like any other: the peer's acknowledgements will tell.
-    if (queue_->submit(packet_type::cluster, frame)) {
-        counts_->add(counter::dropped_full);
-        outboxes_[to]->window.on_left_queue();
+// At least one piece is always on its way, then as many as the flight limit allows.
+void message_service::send_waiting(format::slot_index to, outbox& of) noexcept {
+    while (of.window.sent() != of.window.next()) {
+        const std::size_t size = of.sizes[of.window.sent() % of.sizes.size()];
+        if (of.flight_bytes != 0 && of.flight_bytes + size > setup_.flight_bytes) {
+            return;
+        }
+        const auto piece = std::span(of.scratch).first(size);
+        of.bytes.peek(of.flight_bytes, piece);
+        of.flight_bytes += size;
+        of.window.on_sent();
+        const format::frame frame{.destination = to,
+                                  .kind = format::frame_kind::message,
+                                  .submitted_ns = clock_->now_ns(),
+                                  .payload = piece};
+        // A full queue is a loss like any other: the peer's acknowledgements will tell.
+        if (queue_->submit(packet_type::cluster, frame)) {
+            counts_->add(counter::dropped_full);
+            of.window.on_left_queue();
+        }
     }
 }
 
@@ -190,24 +204,21 @@ void message_service::on_peer_block(format::slot_index peer, std::uint64_t incar
     if (verdict.released > 0) {
         box.release(verdict.released);
     }
-    const std::uint64_t now_ns = clock_->now_ns();
-    if (verdict.resend && now_ns >= box.resend_not_before_ns) {
-        box.resend_not_before_ns = now_ns + box.resend_pause_ns;
-        box.resend_pause_ns = std::min(box.resend_pause_ns * 2, resend_pause_most_ns);
-        resend(peer, box);
+    if (verdict.lost) {
+        go_back(box, clock_->now_ns());
     }
+    send_waiting(peer, box);
 }
 
-void message_service::resend(format::slot_index to, outbox& of) noexcept {
-    of.window.resent();
-    std::size_t skip = 0;
-    for (std::uint64_t number = of.window.base(); number != of.window.next(); ++number) {
-        const auto piece = std::span(of.scratch).first(of.sizes[number % of.sizes.size()]);
-        of.bytes.peek(skip, piece);
-        skip += piece.size();
-        counts_->add(counter::message_frames_resent);
-        submit(to, piece);
+void message_service::go_back(outbox& of, std::uint64_t now_ns) noexcept {
+    if (now_ns < of.resend_not_before_ns) {
+        return;
     }
+    of.resend_not_before_ns = now_ns + of.resend_pause_ns;
+    of.resend_pause_ns = std::min(of.resend_pause_ns * 2, resend_pause_most_ns);
+    counts_->add(counter::message_frames_resent, of.window.sent() - of.window.base());
+    of.window.go_back();
+    of.flight_bytes = 0;
 }
 
 bool message_service::on_piece(format::slot_index from, std::span<const std::byte> piece) noexcept {

@@ -19,7 +19,9 @@ namespace diskhb::engine {
 
 struct message_setup {
     std::uint16_t slots = 0;
-    std::size_t window_bytes = 0;           // outstanding to one peer; 0: no message service
+    std::size_t window_bytes = 0;           // kept for one peer; 0: no message service
+    std::size_t flight_bytes = 0;           // on their way to one peer: well within the ring, so
+                                            // that messages alone never lap a reader
     std::vector<format::slot_index> peers;  // only these; each costs window_bytes and a message
 };
 
@@ -57,10 +59,10 @@ class message_service {
     struct outbox;
     struct assembly;
 
-    void keep_and_send(format::slot_index to, outbox& of, std::span<const std::byte> part,
-                       std::uint32_t flags, std::size_t message_bytes) noexcept;
-    void submit(format::slot_index to, std::span<const std::byte> piece) noexcept;
-    void resend(format::slot_index to, outbox& of) noexcept;
+    void keep(outbox& of, std::span<const std::byte> part, std::uint32_t flags,
+              std::size_t message_bytes) noexcept;
+    void send_waiting(format::slot_index to, outbox& of) noexcept;
+    void go_back(outbox& of, std::uint64_t now_ns) noexcept;
     bool assemble(format::slot_index from, assembly& of, std::uint32_t flags,
                   std::size_t message_bytes, std::span<const std::byte> part) noexcept;
 

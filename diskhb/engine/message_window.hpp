@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The reliable, ordered message service between two nodes, as two pure state machines: the
-// sender's window and the receiver's order (doc/engine.md, "Messages").
+// The reliable, ordered message service: the sender's window towards one peer, a pure state machine
+// (doc/engine.md, "Messages").
 //
 // Messages are cut into pieces, numbered from 0 for each pair of incarnations. The peer's table
 // block says (a) which frames of our log it has read and (b) which piece it wants next. A piece
@@ -17,18 +17,21 @@
 namespace diskhb::engine {
 
 // The sender's side towards one peer. Piece numbers only; who keeps the bytes is not its business.
+// Pieces [base, sent) are on their way, [sent, next) wait for their turn.
 class send_window {
   public:
     // A new peer or a new life of either: all that was outstanding is given up.
     void restart() noexcept { *this = send_window(); }
 
-    // A new piece was given to the send queue; returns its number.
-    std::uint64_t add() noexcept {
+    // A new piece; returns its number.
+    std::uint64_t add() noexcept { return next_++; }
+    // The piece `sent` goes into the send queue. REQUIRES: sent != next.
+    void on_sent() noexcept {
+        ++sent_;
         ++in_queue_;
         settled_at_.reset();
-        return next_++;
     }
-    // A piece, new or repeated, has left the send queue.
+    // A piece has left the send queue, to the volume or, too old, nowhere.
     void on_left_queue() noexcept {
         if (in_queue_ > 0) {
             --in_queue_;
@@ -43,31 +46,34 @@ class send_window {
 
     struct verdict {
         std::uint64_t released = 0;  // so many pieces, the oldest, were delivered
-        bool resend = false;         // all outstanding ones are lost: repeat them, then resent()
+        bool lost = false;           // those on their way will not arrive: see go_back
     };
     // What the peer's table block says of our present incarnation.
     verdict on_acknowledgement(const format::acknowledgement& ack) noexcept {
         verdict found;
-        const auto outstanding = static_cast<std::int64_t>(next_ - base_);
         const std::int64_t delivered = ring::distance(base_, ack.message_sequence);
-        if (delivered > 0 && delivered <= outstanding) {
+        if (delivered > 0 && delivered <= ring::distance(base_, next_)) {
             found.released = static_cast<std::uint64_t>(delivered);
             base_ = ack.message_sequence;
+            sent_ = ring::before(sent_, base_) ? base_ : sent_;
         }
-        found.resend =
-            base_ != next_ && settled_at_ && !ring::before(ack.read_sequence, *settled_at_);
+        found.lost =
+            base_ != sent_ && settled_at_ && !ring::before(ack.read_sequence, *settled_at_);
         return found;
     }
-    void resent() noexcept {
-        in_queue_ += next_ - base_;
+    // All that was on its way waits for its turn again.
+    void go_back() noexcept {
+        sent_ = base_;
         settled_at_.reset();
     }
 
-    std::uint64_t base() const noexcept { return base_; }  // the oldest outstanding piece
+    std::uint64_t base() const noexcept { return base_; }
+    std::uint64_t sent() const noexcept { return sent_; }
     std::uint64_t next() const noexcept { return next_; }
 
   private:
     std::uint64_t base_ = 0;
+    std::uint64_t sent_ = 0;
     std::uint64_t next_ = 0;
     std::uint64_t in_queue_ = 0;  // copies of pieces that wait in the send queue
     // With nothing in the queue: where our log ended then. A peer that has read so far and still

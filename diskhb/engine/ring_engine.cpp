@@ -39,7 +39,11 @@ std::uint32_t batch_bytes(const node_options& options, const format::geometry& m
 }
 
 message_setup messages_of(const node_options& options, const format::superblock& superblock) {
-    message_setup setup{superblock.measures.slots, options.message_window_bytes, {}};
+    message_setup setup;
+    setup.slots = superblock.measures.slots;
+    setup.window_bytes = options.message_window_bytes;
+    setup.flight_bytes = static_cast<std::size_t>(superblock.measures.ring_bytes) / 4 /
+                         std::max<std::size_t>(1, options.peers.size());
     for (const std::uint32_t id : options.peers) {
         setup.peers.push_back(static_cast<format::slot_index>(id - 1));
     }
