@@ -4,6 +4,8 @@
 #include <bit>
 #include <limits>
 
+#include "format/batch.hpp"
+
 namespace diskhb::format {
 
 namespace {
@@ -27,7 +29,10 @@ result<geometry> make_geometry(std::uint32_t block_bytes, std::uint16_t slots,
     }
     const geometry measures{block_bytes, slots, ring_bytes,
                             volume_bytes / block_bytes * block_bytes};
-    if (measures.volume_bytes < measures.needed_bytes()) {
+    // Three batches with the longest frame: one that is read, one that is written, one of padding.
+    const std::uint64_t longest_bytes =
+        batch_length_bytes(measures, frame_bytes(max_payload_bytes));
+    if (ring_bytes < 3 * longest_bytes || measures.volume_bytes < measures.needed_bytes()) {
         return errc::malformed;
     }
     return measures;

@@ -24,10 +24,10 @@ inline constexpr slot_index every_slot = 0xffff;  // destination: all nodes but 
 
 // The measures of a volume, fixed by `diskhb format`. Build it with make_geometry only.
 struct geometry {
-    std::uint32_t block_bytes = 0;    // power of two
-    std::uint16_t slots = 0;          // slots_min .. slots_max
-    std::uint64_t ring_bytes = 0;     // of one slot's ring; power of two
-    std::uint64_t volume_bytes = 0;   // where the superblock's copy ends
+    std::uint32_t block_bytes = 0;   // power of two
+    std::uint16_t slots = 0;         // slots_min .. slots_max
+    std::uint64_t ring_bytes = 0;    // of one slot's ring; power of two
+    std::uint64_t volume_bytes = 0;  // where the superblock's copy ends
 
     std::uint64_t table_offset() const noexcept { return block_bytes; }
     std::uint64_t table_bytes() const noexcept { return std::uint64_t{slots} * block_bytes; }
@@ -55,8 +55,9 @@ struct geometry {
     bool operator==(const geometry&) const = default;
 };
 
-// Checks ranges, powers of two and that the parts fit the volume; errc::malformed otherwise.
-// volume_bytes is rounded down to whole blocks.
+// Checks ranges, powers of two, that a ring has room for three batches with the longest frame
+// (which asks for 512 KiB with blocks of 32 KiB or more) and that the parts fit the volume;
+// errc::malformed otherwise. volume_bytes is rounded down to whole blocks.
 result<geometry> make_geometry(std::uint32_t block_bytes, std::uint16_t slots,
                                std::uint64_t ring_bytes, std::uint64_t volume_bytes) noexcept;
 

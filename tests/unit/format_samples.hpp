@@ -29,7 +29,8 @@ inline constexpr std::uint64_t incarnation = 0x0102030405060708;
 inline constexpr std::size_t tag_at = 64;
 
 inline geometry measures(std::uint32_t block_bytes = 4096, std::uint16_t slots = 4) {
-    return make_geometry(block_bytes, slots, ring_bytes_min, 1ULL << 30).value();
+    const std::uint64_t ring_bytes = block_bytes > 16384 ? 2 * ring_bytes_min : ring_bytes_min;
+    return make_geometry(block_bytes, slots, ring_bytes, 1ULL << 30).value();
 }
 
 inline bytes payload(std::size_t size, unsigned first = 1) {

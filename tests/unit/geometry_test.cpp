@@ -61,6 +61,16 @@ TEST(geometry, refuses_measures_out_of_range) {
     EXPECT_FALSE(make_geometry(4096, 2, mib, std::uint64_t{1} << 63));
 }
 
+TEST(geometry, leaves_room_in_a_ring_for_three_of_the_longest_batches) {
+    for (const std::uint32_t block_bytes : {4096U, 8192U, 16384U}) {
+        EXPECT_TRUE(make_geometry(block_bytes, 2, ring_bytes_min, 64 * mib)) << block_bytes;
+    }
+    for (const std::uint32_t block_bytes : {32768U, 65536U}) {
+        EXPECT_FALSE(make_geometry(block_bytes, 2, ring_bytes_min, 64 * mib)) << block_bytes;
+        EXPECT_TRUE(make_geometry(block_bytes, 2, 2 * ring_bytes_min, 64 * mib)) << block_bytes;
+    }
+}
+
 TEST(geometry, takes_the_extremes) {
     EXPECT_TRUE(make_geometry(block_bytes_max, slots_max, ring_bytes_max, 1ULL << 38));
     EXPECT_TRUE(make_geometry(block_bytes_min, slots_min, ring_bytes_min, 2 * mib));
