@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """One node of a lab: its namespaces, its daemons, and what can be asked of its Corosync."""
+import json
 import os
 import re
 import signal
@@ -161,6 +162,18 @@ class Node:
         """Whether votequorum says so."""
         return re.search(r"Quorate:\s+Yes",
                          self.run(["corosync-quorumtool", "-s"], check=False).stdout) is not None
+
+    def ring_ping(self, peer_id, count):
+        """Round trips to a peer over the ring, in us: sent, received, p50_us, max_us."""
+        done = self.run([self.lab.binary("diskhb/tools/diskhb"), "ping", peer_id, "-c", count,
+                         "--json"], check=False, timeout_s=10 + 2 * count)
+        try:
+            answer = json.loads(done.stdout)
+            return {"sent": answer["sent"], "received": answer["received"],
+                    "p50_us": answer["rtt_us"]["p50"], "max_us": answer["rtt_us"]["max"]}
+        except (ValueError, KeyError, TypeError):
+            raise LabError(f"{self.name}: diskhb ping says {done.stdout!r} {done.stderr!r}") \
+                from None
 
     def log_text(self, path=COROSYNC_LOG):
         """A whole log of the node."""
