@@ -25,14 +25,12 @@ class poll_policy {
 
     // After a read that was issued at issued_ns: when to issue the next one.
     std::uint64_t next_ns(std::uint64_t issued_ns, std::uint64_t now_ns) noexcept {
-        if (now_ns < hot_until_ns_) {
-            interval_ns_ = std::min(settings_.hot_ns, settings_.idle_ns);
-            return now_ns + interval_ns_;
-        }
-        // Doubling reaches the idle interval within a few polls. Intervals are counted from issue
-        // to issue, so that the idle load is what the settings say whatever a read takes.
+        // Intervals are counted from issue to issue: what a read takes is not added, and the idle
+        // load is what the settings say. Doubling reaches the idle interval within a few polls.
         constexpr std::uint64_t first_step_ns = 100'000;
-        interval_ns_ = std::min(std::max(interval_ns_ * 2, first_step_ns), settings_.idle_ns);
+        const std::uint64_t wanted_ns =
+            now_ns < hot_until_ns_ ? settings_.hot_ns : std::max(interval_ns_ * 2, first_step_ns);
+        interval_ns_ = std::min(wanted_ns, settings_.idle_ns);
         return std::max(now_ns, issued_ns + interval_ns_);
     }
 

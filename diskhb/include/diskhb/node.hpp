@@ -59,8 +59,9 @@ struct node_options {
     std::chrono::nanoseconds peer_timeout = std::chrono::milliseconds(1000);
     // How often the node table is read when nothing happens. 100 us .. 1 s.
     std::chrono::nanoseconds poll_idle = std::chrono::milliseconds(10);
-    // How often while data flows, and for how long after the last frame. 0 reads back to back.
-    std::chrono::nanoseconds poll_hot = std::chrono::microseconds(20);
+    // The least time from one read to the next while data flows, and for how long after the last
+    // frame. A slower volume is read back to back; 0 does so on any.
+    std::chrono::nanoseconds poll_hot = std::chrono::microseconds(30);
     std::chrono::nanoseconds hot_time = std::chrono::milliseconds(2);
     // A flush happens at once when nothing is in flight. When this is off, frames gather until
     // they fill fill_bytes or the oldest is flush_deadline old.
