@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "plugin/ring/config.hpp"
+
+#include <fmt/format.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+
+#include "plugin/ring/toml_section.hpp"
+
+namespace diskhb::daemon {
+
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+nanoseconds from_ms(double value_ms) {
+    return nanoseconds(static_cast<std::int64_t>(value_ms * 1e6));
+}
+double to_ms(nanoseconds value) { return static_cast<double>(value.count()) / 1e6; }
+
+// Sets `target` if the key is given; limits in milliseconds.
+void take_ms(toml_section& section, std::string_view key, double minimum_ms, double maximum_ms,
+             nanoseconds& target) {
+    if (const auto value = section.number(key, minimum_ms, maximum_ms); value) {
+        target = from_ms(*value);
+    }
+}
+
+void take_bytes(toml_section& section, std::string_view key, std::int64_t minimum,
+                std::int64_t maximum, std::size_t& target) {
+    target = static_cast<std::size_t>(
+        section.integer(key, static_cast<std::int64_t>(target), minimum, maximum));
+}
+
+std::string read_interface(toml_section& section) {
+    const auto name = section.text("interface").value_or(interface_default);
+    const bool printable = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+        return c > ' ' && c < 0x7f && c != '/' && c != ':' && c != '%';
+    });
+    if (name.size() >= IFNAMSIZ || !printable || name == "." || name == "..") {
+        section.fail("interface",
+                     fmt::format("is no name for a network interface: 1 .. {} characters, no "
+                                 "blank, '/', ':' or '%'",
+                                 IFNAMSIZ - 1));
+    }
+    return name;
+}
+
+io_backend read_io(toml_section& section) {
+    const auto word = section.text("io").value_or("auto");
+    if (word == "auto") {
+        return io_backend::automatic;
+    }
+    if (word == "uring") {
+        return io_backend::uring;
+    }
+    if (word == "posix") {
+        return io_backend::posix;
+    }
+    section.fail("io", "must be \"auto\", \"uring\" or \"posix\"");
+}
+
+nanoseconds default_ttl(const corosync::knet_link& link) {
+    const milliseconds fraction(link.ping_timeout_ms / ttl_fraction_of_ping_timeout);
+    return std::clamp(fraction, ttl_default_min, ttl_default_max);
+}
+
+void read_tuning(toml_section& section, node_options& engine) {
+    engine.backend = read_io(section);
+    take_ms(section, "ttl_ms", 1, 10000, engine.ttl);
+    take_ms(section, "beat_interval_ms", 5, 10000, engine.beat_interval);
+    const bool beat_given = section.has("beat_interval_ms");
+    const auto three_beats = 3 * engine.beat_interval;
+    if (beat_given && !section.has("peer_timeout_ms")) {
+        engine.peer_timeout = std::max(engine.peer_timeout, 10 * engine.beat_interval);
+    }
+    take_ms(section, "peer_timeout_ms", to_ms(three_beats), 100000, engine.peer_timeout);
+    take_ms(section, "poll_idle_ms", 0.1, 1000, engine.poll_idle);
+    if (const auto value = section.number("poll_hot_us", 0, 1e6); value) {
+        engine.poll_hot = from_ms(*value / 1000);
+    }
+    if (engine.poll_hot > engine.poll_idle) {
+        section.fail(section.has("poll_hot_us") ? "poll_hot_us" : "poll_idle_ms",
+                     fmt::format("polling hot ({} ms) must not be slower than idle ({} ms)",
+                                 to_ms(engine.poll_hot), to_ms(engine.poll_idle)));
+    }
+    take_ms(section, "hot_time_ms", 0, 10000, engine.hot_time);
+    engine.flush_when_idle = section.boolean("flush_when_idle", engine.flush_when_idle);
+    if (const auto value = section.number("flush_deadline_us", 0, 1e6); value) {
+        engine.flush_deadline = from_ms(*value / 1000);
+    }
+    take_bytes(section, "fill_bytes", 4096, static_cast<std::int64_t>(engine.batch_bytes),
+               engine.fill_bytes);
+    take_bytes(section, "queue_bytes", 256 * 1024, 1 << 30, engine.queue_bytes);
+}
+
+// The address of one node on the ring's link.
+ip_address ring_address(const toml_section& section, const corosync::corosync_conf& conf,
+                        const corosync::conf_node& node, unsigned link,
+                        const host_questions& host) {
+    const auto& text = node.ring_address[link];
+    const auto here = fmt::format("node {} of {}:{}", node.node_id, conf.path, node.line);
+    if (text.empty()) {
+        section.fail("link", fmt::format("{} has no ring{}_addr", here, link));
+    }
+    const auto address = host.resolve(text, conf.totem.ip_version);
+    if (!address) {
+        section.fail("link", fmt::format("ring{}_addr {} of {} is no address and no name that "
+                                         "this host knows",
+                                         link, text, here));
+    }
+    if (address->is_multicast() || address->is_loopback() || address->is_unspecified() ||
+        address->is_link_local()) {
+        section.fail("link", fmt::format("ring{}_addr {} of {} is a multicast, loopback, "
+                                         "link-local or zero address; give each node one of its "
+                                         "own, from a network used for nothing else",
+                                         link, text, here));
+    }
+    return *address;
+}
+
+void read_addresses(const toml_section& section, const corosync::corosync_conf& conf,
+                    const corosync::conf_node& local, const host_questions& host,
+                    ring_config& ring) {
+    ring.address = ring_address(section, conf, local, ring.link, host);
+    for (const auto& node : conf.nodes) {
+        if (node.node_id == local.node_id) {
+            continue;
+        }
+        const auto address = ring_address(section, conf, node, ring.link, host);
+        if (address.family != ring.address.family) {
+            section.fail("link", fmt::format("nodes {} and {} of {} mix IPv4 and IPv6 on link {}",
+                                             local.node_id, node.node_id, conf.path, ring.link));
+        }
+        const bool twice = address == ring.address ||
+                           std::any_of(ring.peers.begin(), ring.peers.end(),
+                                       [&](const auto& peer) { return peer.address == address; });
+        if (twice) {
+            section.fail("link", fmt::format("address {} of node {} of {}:{} is given twice on "
+                                             "link {}",
+                                             corosync::to_string(address), node.node_id, conf.path,
+                                             node.line, ring.link));
+        }
+        ring.peers.push_back({node.node_id, node.name, address});
+        ring.engine.peers.push_back(node.node_id);
+    }
+    if (ring.peers.empty()) {
+        section.fail("link", fmt::format("{} lists no node besides {}", conf.path, local.node_id));
+    }
+}
+
+void check_against_corosync(const toml_section& section, const corosync::corosync_conf& conf,
+                            const ring_config& ring) {
+    const auto& link = conf.links[ring.link];
+    if (!link.configured) {
+        section.fail("link", fmt::format("{} has no link {}: give each node a ring{}_addr",
+                                         conf.path, ring.link, ring.link));
+    }
+    if (link.transport != "udp") {
+        section.fail("link", fmt::format("link {} of {} has knet_transport {}; a ring carries udp "
+                                         "only",
+                                         ring.link, conf.path, link.transport));
+    }
+    // knet would send what the TUN refuses: lost without a word.
+    if (conf.totem.knet_mtu_bytes > ring.mtu_bytes) {
+        section.fail(section.has("mtu") ? "mtu" : "",
+                     fmt::format("the ring's mtu {} is smaller than totem.knet_mtu {} of {}",
+                                 ring.mtu_bytes, conf.totem.knet_mtu_bytes, conf.path));
+    }
+}
+
+ring_config read_ring(toml_section& section, const corosync::corosync_conf& conf,
+                      const corosync::conf_node& local, const host_questions& host) {
+    ring_config ring;
+    ring.interface = read_interface(section);
+    const auto link = section.integer("link", 0, std::int64_t{corosync::link_count_max} - 1);
+    if (!link) {
+        section.fail("", "'link' is missing: the number of the Corosync link that this ring is");
+    }
+    ring.link = static_cast<unsigned>(*link);
+    ring.volume = section.required_text("volume");
+    if (ring.volume.front() != '/') {
+        section.fail("volume", "must be an absolute path, best one below /dev/disk/by-id");
+    }
+    ring.mtu_bytes = static_cast<std::uint32_t>(
+        section.integer("mtu", mtu_bytes_default, mtu_bytes_min, mtu_bytes_max));
+    ring.queue_packets = static_cast<std::uint32_t>(
+        section.integer("queue_length", queue_packets_default, 100, 100000));
+    check_against_corosync(section, conf, ring);
+    ring.knet = {conf.links[ring.link].port, conf.totem.encrypted()};
+    ring.engine.node_id = local.node_id;
+    ring.engine.cluster_name = conf.totem.cluster_name;
+    ring.engine.ttl = default_ttl(conf.links[ring.link]);
+    ring.engine.receive_bytes = 0;
+    read_tuning(section, ring.engine);
+    section.refuse_unknown_keys();
+    read_addresses(section, conf, local, host, ring);
+    return ring;
+}
+
+void refuse_twins(const toml_section& section, const std::vector<ring_config>& rings,
+                  const ring_config& added) {
+    for (const auto& ring : rings) {
+        if (ring.interface == added.interface) {
+            section.fail(section.has("interface") ? "interface" : "",
+                         fmt::format("two rings have interface {}", added.interface));
+        }
+        if (ring.link == added.link) {
+            section.fail("link", "two rings are the same link");
+        }
+        if (ring.volume == added.volume) {
+            section.fail("volume",
+                         "two rings use the same volume; a ring each, so that one "
+                         "failure does not take both");
+        }
+    }
+}
+
+corosync::corosync_conf read_cluster(const std::string& path, const host_questions& host) {
+    auto conf = host.corosync_conf(path);
+    if (conf.totem.transport != "knet") {
+        throw setup_error(exit_config, fmt::format("{}: totem.transport is {}; only knet has more "
+                                                   "than one link",
+                                                   path, conf.totem.transport));
+    }
+    if (conf.totem.cluster_name.empty()) {
+        throw setup_error(exit_config, fmt::format("{}: totem.cluster_name is missing; a volume "
+                                                   "is recognised by it",
+                                                   path));
+    }
+    if (conf.nodes.empty()) {
+        throw setup_error(exit_config, fmt::format("{}: nodelist is missing or empty", path));
+    }
+    return conf;
+}
+
+const corosync::conf_node& local_node(const corosync::corosync_conf& conf,
+                                      const host_questions& host) {
+    const auto identity = host.identity();
+    const auto* node = corosync::find_local_node(conf, identity);
+    if (node == nullptr) {
+        throw setup_error(exit_config,
+                          fmt::format("{}: no node of the nodelist is this host: neither the name "
+                                      "'{}' nor an address of an interface fits a name or "
+                                      "ring0_addr",
+                                      conf.path, identity.node_name));
+    }
+    return *node;
+}
+
+// A sub-table by name, empty if it is not there.
+const toml::table& sub_table(toml_section& root_section, const toml::table& root,
+                             std::string_view key) {
+    static const toml::table empty;
+    const auto* node = root.get(key);
+    if (node == nullptr) {
+        return empty;
+    }
+    if (!node->is_table()) {
+        root_section.fail(key, fmt::format("must be a table: [{}]", key));
+    }
+    return *node->as_table();
+}
+
+daemon_config build(const toml::table& root, const std::string& path, const host_questions& host) {
+    toml_section top(root, "diskhb.toml", path);
+    toml_section corosync_part(sub_table(top, root, "corosync"), "[corosync]", path);
+    toml_section control_part(sub_table(top, root, "control"), "[control]", path);
+    toml_section process_part(sub_table(top, root, "process"), "[process]", path);
+    for (const auto& [key, node] : root) {
+        const auto name = key.str();
+        if (name != "corosync" && name != "control" && name != "process" && name != "ring") {
+            top.fail(name,
+                     "is not known here; there are [corosync], [control], [process] and "
+                     "[[ring]]");
+        }
+    }
+    daemon_config config;
+    config.corosync_conf_path = corosync_part.text("conf").value_or("/etc/corosync/corosync.conf");
+    config.control_socket = control_part.text("socket").value_or(socket_path_default);
+    constexpr std::size_t socket_path_bytes_max = 107;  // sun_path of unix(7)
+    if (config.control_socket.front() != '/' ||
+        config.control_socket.size() > socket_path_bytes_max) {
+        control_part.fail("socket", fmt::format("must be an absolute path of at most {} bytes",
+                                                socket_path_bytes_max));
+    }
+    config.realtime = process_part.boolean("realtime", false);
+    corosync_part.refuse_unknown_keys();
+    control_part.refuse_unknown_keys();
+    process_part.refuse_unknown_keys();
+
+    const auto* rings = root.get_as<toml::array>("ring");
+    if (rings == nullptr || rings->empty() || !rings->is_homogeneous<toml::table>()) {
+        top.fail("ring", "there must be at least one table [[ring]] with link and volume");
+    }
+    const auto conf = read_cluster(config.corosync_conf_path, host);
+    const auto& local = local_node(conf, host);
+    config.cluster_name = conf.totem.cluster_name;
+    config.node_id = local.node_id;
+    config.node_name = local.name;
+    for (const auto& element : *rings) {
+        toml_section section(*element.as_table(), "[[ring]]", path);
+        auto ring = read_ring(section, conf, local, host);
+        refuse_twins(section, config.rings, ring);
+        config.rings.push_back(std::move(ring));
+    }
+    return config;
+}
+
+}  // namespace
+
+host_questions real_host() {
+    return {&corosync::read_corosync_conf, &corosync::read_host_identity, &corosync::resolve};
+}
+
+daemon_config parse_config(std::string_view text, const std::string& path,
+                           const host_questions& host) {
+    toml::table root;
+    try {
+        root = toml::parse(text, path);
+    } catch (const toml::parse_error& error) {
+        throw setup_error(exit_config,
+                          fmt::format("{}:{}:{}: {}", path, error.source().begin.line,
+                                      error.source().begin.column, error.description()));
+    }
+    return build(root, path, host);
+}
+
+daemon_config read_config(const std::string& path, const host_questions& host) {
+    errno = 0;
+    std::ifstream file(path, std::ios::binary);
+    std::string text;
+    if (file) {
+        text.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    }
+    if (!file || file.bad()) {
+        const int error = errno == 0 ? EIO : errno;
+        throw setup_error(error == EACCES || error == EPERM ? exit_permission : exit_config,
+                          fmt::format("{}: cannot be read: {}", path, std::strerror(error)));
+    }
+    return parse_config(text, path, host);
+}
+
+std::string describe(const daemon_config& config) {
+    auto text = fmt::format("node {} ({}) of cluster {}, from {}; control socket {}\n",
+                            config.node_id, config.node_name.empty() ? "-" : config.node_name,
+                            config.cluster_name, config.corosync_conf_path, config.control_socket);
+    for (const auto& ring : config.rings) {
+        const auto& engine = ring.engine;
+        text += fmt::format(
+            "ring {}: link {}, UDP port {}{}, volume {}\n"
+            "  TUN with address {}/{}, mtu {} B, queue {} packets (pfifo)\n"
+            "  frames live {} ms; beat every {} ms, a peer is silent after {} ms; table read every "
+            "{} ms, hot every {} us\n",
+            ring.interface, ring.link, ring.knet.port,
+            ring.knet.encrypted ? " (knet encrypts)" : "", ring.volume,
+            corosync::to_string(ring.address), ring.address.host_prefix_bits(), ring.mtu_bytes,
+            ring.queue_packets, to_ms(engine.ttl), to_ms(engine.beat_interval),
+            to_ms(engine.peer_timeout), to_ms(engine.poll_idle), to_ms(engine.poll_hot) * 1000);
+        for (const auto& peer : ring.peers) {
+            text += fmt::format("  node {} ({}) at {}, with an unreachable route behind it\n",
+                                peer.node_id, peer.name.empty() ? "-" : peer.name,
+                                corosync::to_string(peer.address));
+        }
+    }
+    return text;
+}
+
+}  // namespace diskhb::daemon
