@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The verbs of the diskhb command. To add one: write NAME_verb.cpp, declare it here and name it in
+// all_verbs; main.cpp does the rest.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace diskhb::tools {
+
+struct verb {
+    CLI::App* command = nullptr;  // the subcommand that was added to the app
+    std::function<int()> run;     // gives the exit code; throws setup_error for what went wrong
+};
+
+verb add_format(CLI::App& app);
+verb add_info(CLI::App& app);
+
+inline constexpr verb (*all_verbs[])(CLI::App&) = {add_format, add_info};
+
+}  // namespace diskhb::tools
