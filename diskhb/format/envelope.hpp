@@ -26,13 +26,13 @@ enum class block_kind : std::uint8_t { superblock = 1, table = 2, quorum = 3, ba
 // The checksum is taken over all `length` bytes with the tag set to zero.
 struct envelope {
     block_kind kind = block_kind::superblock;
-    slot_index slot = 0;              // the owner; 0 for the superblock
-    std::uint32_t length_bytes = 0;   // a multiple of the volume's block size
-    uuid cluster{};                   // drawn by `diskhb format`
-    std::uint64_t incarnation = 0;    // drawn by the writer at each start; never 0 in table, batch
-    std::uint64_t sequence = 0;       // table: counts the writes of this incarnation (the beat).
-                                      // batch: sequence of its first frame
-    std::uint64_t place = 0;          // byte offset on the volume; for a batch its ring position
+    slot_index slot = 0;             // the owner; 0 for the superblock
+    std::uint32_t length_bytes = 0;  // a multiple of the volume's block size
+    uuid cluster{};                  // drawn by `diskhb format`
+    std::uint64_t incarnation = 0;   // drawn by the writer at each start; never 0 in table, batch
+    std::uint64_t sequence = 0;      // table: counts the writes of this incarnation (the beat).
+                                     // batch: sequence of its first frame
+    std::uint64_t place = 0;         // byte offset on the volume; for a batch its ring position
     bool operator==(const envelope&) const = default;
 };
 

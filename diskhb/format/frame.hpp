@@ -27,8 +27,8 @@ inline constexpr std::size_t frame_header_bytes = 16;
 struct frame {
     slot_index destination = every_slot;
     frame_kind kind = frame_kind::datagram;
-    std::uint64_t submitted_ns = 0;          // by the writer's clock, comparable with clock_ns only
-    std::span<const std::byte> payload;      // 0 .. max_payload_bytes
+    std::uint64_t submitted_ns = 0;      // by the writer's clock, comparable with clock_ns only
+    std::span<const std::byte> payload;  // 0 .. max_payload_bytes
 };
 
 constexpr std::size_t frame_bytes(std::size_t payload_bytes) noexcept {

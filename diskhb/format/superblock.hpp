@@ -23,11 +23,11 @@ inline constexpr std::uint64_t known_incompatible_features = 0;
 
 struct superblock {
     uuid cluster{};
-    std::string cluster_name;              // 1 .. cluster_name_bytes_max bytes, printable ASCII
+    std::string cluster_name;  // 1 .. cluster_name_bytes_max bytes, printable ASCII
     geometry measures;
     std::uint64_t compatible_features = 0;
     std::uint64_t incompatible_features = 0;
-    std::uint64_t formatted_at_s = 0;      // seconds since 1970, for people only
+    std::uint64_t formatted_at_s = 0;  // seconds since 1970, for people only
     bool operator==(const superblock&) const = default;
 };
 

@@ -31,11 +31,11 @@ inline constexpr std::size_t acknowledgement_bytes = 24;
 inline constexpr std::size_t table_fixed_bytes = 160;
 
 struct table_header {
-    std::uint32_t node_id = 0;          // the Corosync node id, slot + 1
+    std::uint32_t node_id = 0;  // the Corosync node id, slot + 1
     node_state state = node_state::running;
     std::uint64_t incarnation = 0;
-    std::uint64_t sequence = 0;         // the beat: grows with each write of this block
-    std::uint64_t clock_ns = 0;         // the writer's clock when it encoded this block
+    std::uint64_t sequence = 0;  // the beat: grows with each write of this block
+    std::uint64_t clock_ns = 0;  // the writer's clock when it encoded this block
     // The log of this incarnation: batches lie in the ring at positions [tail, head); the frames
     // in them are numbered [tail_sequence, head_sequence). The inline frames follow on.
     std::uint64_t tail = 0;

@@ -71,15 +71,15 @@ class setup_error : public std::runtime_error {
 
 // Exit codes of all programs (diskhb(8), "EXIT STATUS"). Scripts and OCF agents rely on them.
 inline constexpr int exit_ok = 0;
-inline constexpr int exit_failed = 1;       // it ran, and the answer is no (a ping without reply)
-inline constexpr int exit_usage = 2;        // wrong command line
-inline constexpr int exit_config = 3;       // diskhb.toml or corosync.conf is wrong
-inline constexpr int exit_volume = 4;       // the volume cannot be opened, read or written
-inline constexpr int exit_format = 5;       // not a diskhb volume, or of another version
-inline constexpr int exit_cluster = 6;      // a volume of another cluster
-inline constexpr int exit_in_use = 7;       // holds something else, is mounted, or the slot is taken
-inline constexpr int exit_no_daemon = 8;    // diskhbd does not answer
-inline constexpr int exit_permission = 9;   // not allowed to
+inline constexpr int exit_failed = 1;      // it ran, and the answer is no (a ping without reply)
+inline constexpr int exit_usage = 2;       // wrong command line
+inline constexpr int exit_config = 3;      // diskhb.toml or corosync.conf is wrong
+inline constexpr int exit_volume = 4;      // the volume cannot be opened, read or written
+inline constexpr int exit_format = 5;      // not a diskhb volume, or of another version
+inline constexpr int exit_cluster = 6;     // a volume of another cluster
+inline constexpr int exit_in_use = 7;      // holds something else, is mounted, or the slot is taken
+inline constexpr int exit_no_daemon = 8;   // diskhbd does not answer
+inline constexpr int exit_permission = 9;  // not allowed to
 
 }  // namespace diskhb
 

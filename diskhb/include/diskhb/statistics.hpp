@@ -14,53 +14,53 @@ namespace diskhb {
 // One entry a counter: the enumerator, and thereby the name in `diskhb status --json`, and what it
 // counts since the node was started. Every way a frame can be lost has one; so has every reason
 // for which the flusher wakes.
-#define DISKHB_COUNTERS(X)                                                              \
-    X(frames_submitted, "frames taken from clients")                                    \
-    X(frames_written, "frames written to the volume")                                   \
-    X(frames_delivered, "frames handed to this node's clients")                         \
-    X(bytes_submitted, "payload bytes taken from clients")                              \
-    X(bytes_delivered, "payload bytes handed to this node's clients")                   \
-    X(dropped_full, "frames dropped: their queue was full")                             \
-    X(dropped_too_long, "frames dropped: longer than max_payload_bytes")                \
-    X(dropped_not_joined, "frames dropped: no volume, or not joined yet")               \
-    X(dropped_expired_send, "frames dropped before writing: older than the TTL")        \
-    X(dropped_expired_receive, "frames dropped after reading: older than the TTL")      \
-    X(dropped_io_error, "frames dropped: their write failed")                           \
-    X(dropped_receive_full, "frames dropped: the client did not take them in time")     \
-    X(lost_lapped, "frames of peers overwritten before they were read")                 \
-    X(lost_damaged, "frames of peers given up: unreadable for longer than the TTL")     \
-    X(lost_gap, "frames of peers that their writer never put on the volume")            \
-    X(wakes_idle_device, "flusher wakes: a frame came while nothing was in flight")     \
-    X(wakes_write_done, "flusher wakes: a write ended and frames were waiting")         \
-    X(wakes_fill, "flusher wakes: the write buffer reached its fill point")             \
-    X(wakes_deadline, "flusher wakes: the oldest frame reached the flush deadline")     \
-    X(wakes_beat, "flusher wakes: nothing to send, a beat was due")                     \
-    X(wakes_acknowledge, "flusher wakes: a peer waits for an acknowledgement")          \
-    X(flusher_sleeps, "times the flusher went to sleep")                                \
-    X(table_writes, "writes of this node's table block")                                \
-    X(ring_writes, "writes into this node's ring")                                      \
-    X(bytes_written, "bytes written to the volume")                                     \
-    X(table_reads, "reads of the node table")                                           \
-    X(ring_reads, "reads of peers' rings")                                              \
-    X(bytes_read, "bytes read from the volume")                                         \
-    X(rejected_empty_block, "blocks never written")                                     \
-    X(rejected_bad_magic, "blocks that are not diskhb's, or of the wrong kind")         \
-    X(rejected_other_version, "blocks of another format version")                       \
-    X(rejected_truncated, "blocks shorter than they say")                               \
-    X(rejected_torn, "blocks half-written or damaged")                                  \
-    X(rejected_foreign, "blocks of another cluster")                                    \
-    X(rejected_misplaced, "blocks written for another slot or offset")                  \
-    X(rejected_malformed, "blocks with a field out of range")                           \
-    X(rejected_stale, "blocks of an earlier life, or going backwards")                  \
-    X(rejected_lapped, "blocks overwritten by a later lap")                             \
-    X(read_errors, "reads that the device failed")                                      \
-    X(write_errors, "writes that the device failed")                                    \
-    X(volume_losses, "times the volume was lost")                                       \
-    X(volume_returns, "times the volume came back")                                     \
-    X(messages_sent, "messages accepted by send_message")                               \
-    X(messages_delivered, "messages handed to receive_message")                         \
-    X(message_frames_resent, "pieces of messages sent again after a loss")              \
-    X(messages_refused, "messages refused: the window was shut")                        \
+#define DISKHB_COUNTERS(X)                                                          \
+    X(frames_submitted, "frames taken from clients")                                \
+    X(frames_written, "frames written to the volume")                               \
+    X(frames_delivered, "frames handed to this node's clients")                     \
+    X(bytes_submitted, "payload bytes taken from clients")                          \
+    X(bytes_delivered, "payload bytes handed to this node's clients")               \
+    X(dropped_full, "frames dropped: their queue was full")                         \
+    X(dropped_too_long, "frames dropped: longer than max_payload_bytes")            \
+    X(dropped_not_joined, "frames dropped: no volume, or not joined yet")           \
+    X(dropped_expired_send, "frames dropped before writing: older than the TTL")    \
+    X(dropped_expired_receive, "frames dropped after reading: older than the TTL")  \
+    X(dropped_io_error, "frames dropped: their write failed")                       \
+    X(dropped_receive_full, "frames dropped: the client did not take them in time") \
+    X(lost_lapped, "frames of peers overwritten before they were read")             \
+    X(lost_damaged, "frames of peers given up: unreadable for longer than the TTL") \
+    X(lost_gap, "frames of peers that their writer never put on the volume")        \
+    X(wakes_idle_device, "flusher wakes: a frame came while nothing was in flight") \
+    X(wakes_write_done, "flusher wakes: a write ended and frames were waiting")     \
+    X(wakes_fill, "flusher wakes: the write buffer reached its fill point")         \
+    X(wakes_deadline, "flusher wakes: the oldest frame reached the flush deadline") \
+    X(wakes_beat, "flusher wakes: nothing to send, a beat was due")                 \
+    X(wakes_acknowledge, "flusher wakes: a peer waits for an acknowledgement")      \
+    X(flusher_sleeps, "times the flusher went to sleep")                            \
+    X(table_writes, "writes of this node's table block")                            \
+    X(ring_writes, "writes into this node's ring")                                  \
+    X(bytes_written, "bytes written to the volume")                                 \
+    X(table_reads, "reads of the node table")                                       \
+    X(ring_reads, "reads of peers' rings")                                          \
+    X(bytes_read, "bytes read from the volume")                                     \
+    X(rejected_empty_block, "blocks never written")                                 \
+    X(rejected_bad_magic, "blocks that are not diskhb's, or of the wrong kind")     \
+    X(rejected_other_version, "blocks of another format version")                   \
+    X(rejected_truncated, "blocks shorter than they say")                           \
+    X(rejected_torn, "blocks half-written or damaged")                              \
+    X(rejected_foreign, "blocks of another cluster")                                \
+    X(rejected_misplaced, "blocks written for another slot or offset")              \
+    X(rejected_malformed, "blocks with a field out of range")                       \
+    X(rejected_stale, "blocks of an earlier life, or going backwards")              \
+    X(rejected_lapped, "blocks overwritten by a later lap")                         \
+    X(read_errors, "reads that the device failed")                                  \
+    X(write_errors, "writes that the device failed")                                \
+    X(volume_losses, "times the volume was lost")                                   \
+    X(volume_returns, "times the volume came back")                                 \
+    X(messages_sent, "messages accepted by send_message")                           \
+    X(messages_delivered, "messages handed to receive_message")                     \
+    X(message_frames_resent, "pieces of messages sent again after a loss")          \
+    X(messages_refused, "messages refused: the window was shut")                    \
     X(echo_requests, "echo requests answered")
 
 enum class counter : std::size_t {
@@ -96,18 +96,18 @@ struct peer_status {
     std::uint32_t node_id = 0;
     peer_state state = peer_state::unknown;
     std::uint64_t incarnation = 0;
-    std::chrono::nanoseconds heard_ago{0};        // since its last new beat, by our clock
-    std::uint64_t frames_read = 0;                // addressed to us, or to all
-    std::uint64_t frames_lost = 0;                // lost_lapped + lost_damaged + lost_gap of it
-    std::uint64_t unread_by_peer = 0;             // frames of ours that it has not read yet
-    bool acknowledges_us = false;                 // its table names our present incarnation
+    std::chrono::nanoseconds heard_ago{0};  // since its last new beat, by our clock
+    std::uint64_t frames_read = 0;          // addressed to us, or to all
+    std::uint64_t frames_lost = 0;          // lost_lapped + lost_damaged + lost_gap of it
+    std::uint64_t unread_by_peer = 0;       // frames of ours that it has not read yet
+    bool acknowledges_us = false;           // its table names our present incarnation
 };
 
 struct statistics {
     ring_state state = ring_state::waiting_for_volume;
     std::string ring_error;  // one line; empty while all is well
     std::string volume;
-    std::string cluster_name;    // empty until the volume was read
+    std::string cluster_name;  // empty until the volume was read
     std::uint64_t incarnation = 0;
     std::uint64_t memory_bytes = 0;  // buffers, fixed at start
     std::chrono::nanoseconds write_latency_p50{0};
