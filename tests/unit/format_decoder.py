@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Dumps a diskhb volume as JSON, after diskhb/doc/format.md alone.
+
+Shares no code with diskhb, so that what both say of a volume can be compared. Python's standard
+library only. Reads through the page cache: for images and quiet volumes, not beside a daemon.
+
+    format_decoder.py VOLUME [--node ID] [--payload]
+
+Exit code: 0, or 1 if neither superblock can be used.
+"""
+import argparse
+import json
+import os
+import struct
+import sys
+import uuid
+
+ENVELOPE = struct.Struct("<8sHHI16sQQQQ32s")
+SUPERBLOCK = struct.Struct("<IHHQQQQQ")
+TABLE = struct.Struct("<IHHQQQQQIIQ")
+ACKNOWLEDGEMENT = struct.Struct("<QQQ")
+BATCH = struct.Struct("<IIQ16s")
+FRAME = struct.Struct("<IHBBQ")
+FRAME_KINDS = {1: "datagram", 2: "message", 3: "echo_request", 4: "echo_reply"}
+STATES = {1: "running", 2: "stopped"}
+MAX_PAYLOAD = 65536
+MIB = 1 << 20
+WRAP = 1 << 64
+
+
+def crc32c_table():
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    return table
+
+
+CRC_TABLE = crc32c_table()
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
+
+
+class Rejected(Exception):
+    """A block that failed a check; the argument is the error's name."""
+
+
+def require(condition, error):
+    if not condition:
+        raise Rejected(error)
+
+
+def signed(distance):
+    distance %= WRAP
+    return distance - WRAP if distance >= WRAP // 2 else distance
+
+
+def is_power_of_two(value):
+    return value > 0 and value & (value - 1) == 0
+
+
+def unseal(data, magic):
+    """The envelope's fields and the bytes that it covers."""
+    require(len(data) >= ENVELOPE.size, "truncated")
+    head = data[: ENVELOPE.size]
+    require(any(head), "empty_block")
+    found, version, slot, length, cluster, incarnation, sequence, place, reserved, tag = (
+        ENVELOPE.unpack(head))
+    require(found == magic, "bad_magic")
+    require(version == 1, "other_version")
+    require(length >= ENVELOPE.size, "malformed")
+    require(length <= len(data), "truncated")
+    data = data[:length]
+    checksum = crc32c(data[:64] + bytes(32) + data[96:])
+    require(tag == struct.pack("<I", checksum) + bytes(28), "torn")
+    require(reserved == 0, "malformed")
+    fields = {"slot": slot, "cluster": cluster, "incarnation": incarnation,
+              "sequence": sequence, "place": place}
+    return fields, data
+
+
+class Geometry:
+    def __init__(self, block, slots, ring, volume):
+        require(is_power_of_two(block) and 4096 <= block <= 65536, "malformed")
+        require(2 <= slots <= 128, "malformed")
+        require(is_power_of_two(ring) and 256 << 10 <= ring <= 1 << 30, "malformed")
+        longest = -(-(128 + 16 + MAX_PAYLOAD) // block) * block
+        require(ring >= 3 * longest and volume % block == 0 and volume < 1 << 63, "malformed")
+        self.block, self.slots, self.ring, self.volume = block, slots, ring, volume
+        self.table = block
+        self.rings = -(-(block + 2 * slots * block) // MIB) * MIB
+        self.copy = volume - block
+        require(self.rings + slots * ring + block <= volume, "malformed")
+
+    def ring_offset(self, slot, position=0):
+        return self.rings + slot * self.ring + position % self.ring
+
+
+def decode_superblock(data, offset):
+    fields, data = unseal(data, b"DISKHBSB")
+    require(fields["slot"] == 0 and fields["place"] == offset, "misplaced")
+    require(len(data) >= 4096, "malformed")
+    block, slots, name_bytes, ring, volume, compatible, incompatible, formatted = (
+        SUPERBLOCK.unpack_from(data, 96))
+    require(incompatible == 0, "other_version")
+    geometry = Geometry(block, slots, ring, volume)
+    require(block == len(data), "malformed")
+    require(offset in (0, geometry.copy), "misplaced")
+    require(1 <= name_bytes <= 255, "malformed")
+    name = data[144:144 + name_bytes]
+    require(all(0x20 <= letter <= 0x7E for letter in name), "malformed")
+    return geometry, {
+        "cluster": name.decode("ascii"), "uuid": str(uuid.UUID(bytes=fields["cluster"])),
+        "format_version": 1, "block_bytes": block, "slots": slots, "ring_bytes": ring,
+        "volume_bytes": volume, "compatible_features": compatible,
+        "incompatible_features": incompatible, "formatted_at_s": formatted}
+
+
+def decode_frames(area, first_sequence, with_payload):
+    frames = []
+    offset = 0
+    while offset < len(area):
+        require(len(area) - offset >= FRAME.size, "malformed")
+        size, destination, kind, reserved, submitted = FRAME.unpack_from(area, offset)
+        end = offset + FRAME.size + -(-size // 8) * 8
+        require(size <= MAX_PAYLOAD and end <= len(area), "malformed")
+        require(kind in FRAME_KINDS and reserved == 0, "malformed")
+        frame = {"sequence": (first_sequence + len(frames)) % WRAP,
+                 "to": "all" if destination == 0xFFFF else destination + 1,
+                 "kind": FRAME_KINDS[kind], "submitted_ns": submitted, "payload_bytes": size}
+        if with_payload:
+            frame["payload"] = area[offset + FRAME.size:offset + FRAME.size + size].hex()
+        frames.append(frame)
+        offset = end
+    return frames
+
+
+def decode_acknowledgements(data, slots):
+    listed = []
+    for slot in range(slots):
+        incarnation, read, message = ACKNOWLEDGEMENT.unpack_from(
+            data, 160 + slot * ACKNOWLEDGEMENT.size)
+        if incarnation or read or message:
+            listed.append({"node": slot + 1, "incarnation": f"{incarnation:016x}",
+                           "read_sequence": read, "message_sequence": message})
+    return listed
+
+
+def decode_table(data, geometry, cluster, slot, with_payload):
+    fields, data = unseal(data, b"DISKHBNT")
+    require(fields["cluster"] == cluster, "foreign")
+    place = geometry.table + slot * geometry.block
+    require(fields["slot"] == slot and fields["place"] == place, "misplaced")
+    require(len(data) == geometry.block and fields["incarnation"] != 0, "malformed")
+    (node_id, state, ack_count, clock, tail, tail_sequence, head, head_sequence, inline_bytes,
+     inline_count, reserved) = TABLE.unpack_from(data, 96)
+    require(state in STATES and node_id == slot + 1, "malformed")
+    require(ack_count == geometry.slots and reserved == 0, "malformed")
+    require((head - tail) % WRAP <= geometry.ring, "malformed")
+    require(head % geometry.block == 0 and tail % geometry.block == 0, "malformed")
+    require(signed(head_sequence - tail_sequence) >= 0, "malformed")
+    start = 160 + geometry.slots * ACKNOWLEDGEMENT.size
+    require(start + inline_bytes <= len(data), "malformed")
+    frames = decode_frames(data[start:start + inline_bytes], head_sequence, with_payload)
+    require(len(frames) == inline_count, "malformed")
+    return {"state": STATES[state], "incarnation": f"{fields['incarnation']:016x}",
+            "beat": fields["sequence"], "clock_ns": clock, "tail": tail,
+            "tail_sequence": tail_sequence, "head": head, "head_sequence": head_sequence,
+            "acknowledgements": decode_acknowledgements(data, geometry.slots),
+            "inline_frames": frames}
+
+
+def decode_batch(data, geometry, cluster, slot, incarnation, position, with_payload):
+    fields, data = unseal(data, b"DISKHBBA")
+    require(fields["cluster"] == cluster, "foreign")
+    laps = signed(fields["place"] - position)
+    require(fields["slot"] == slot and laps % geometry.ring == 0, "misplaced")
+    require(f"{fields['incarnation']:016x}" == incarnation, "stale")
+    require(laps >= 0, "stale")
+    require(laps == 0, "lapped")
+    require(len(data) >= 128, "malformed")
+    count, frames_bytes, advance, reserved = BATCH.unpack_from(data, 96)
+    left = geometry.ring - position % geometry.ring
+    needed = -(-(128 + frames_bytes) // geometry.block) * geometry.block
+    require(not any(reserved) and len(data) == needed and needed <= left, "malformed")
+    require(advance == (needed if count else left), "malformed")
+    frames = decode_frames(data[128:128 + frames_bytes], fields["sequence"], with_payload)
+    require(len(frames) == count, "malformed")
+    return {"position": position, "first_sequence": fields["sequence"], "length_bytes": needed,
+            "advance_bytes": advance, "frames": frames}
+
+
+class Volume:
+    def __init__(self, path, with_payload):
+        self.descriptor = os.open(path, os.O_RDONLY)
+        self.bytes = os.lseek(self.descriptor, 0, os.SEEK_END)
+        self.with_payload = with_payload
+        self.geometry = None
+        self.cluster = b""
+
+    def read(self, offset, size):
+        return os.pread(self.descriptor, size, offset)
+
+    def copy_offsets(self):
+        """Where the superblock's copy may be, when the first cannot tell."""
+        size = 4096
+        while size <= 65536 and size <= self.bytes:
+            yield self.bytes // size * size - size
+            size *= 2
+
+    def superblocks(self):
+        """What is said of both superblocks; sets the geometry from the first that is intact."""
+        report = {}
+        states = []
+        for offset in [0, None]:
+            candidates = [offset] if offset == 0 else (
+                [self.geometry.copy] if self.geometry else list(self.copy_offsets()))
+            state = "empty_block"
+            for candidate in candidates:
+                try:
+                    geometry, content = decode_superblock(self.read(candidate, 65536), candidate)
+                except Rejected as error:
+                    state = str(error)
+                    continue
+                state = "ok"
+                if self.geometry is None:
+                    self.geometry, report = geometry, content
+                    self.cluster = uuid.UUID(content["uuid"]).bytes
+                elif content != report:
+                    state = "differs"
+                break
+            states.append(state)
+        report["superblock"], report["superblock_copy"] = states
+        return report
+
+    def batches(self, slot, table):
+        """All batches that the table block calls valid, up to the first that is not."""
+        found = []
+        position = table["tail"]
+        while signed(table["head"] - position) > 0:
+            left = self.geometry.ring - position % self.geometry.ring
+            data = self.read(self.geometry.ring_offset(slot, position), min(left, MIB))
+            try:
+                batch = decode_batch(data, self.geometry, self.cluster, slot,
+                                     table["incarnation"], position, self.with_payload)
+            except Rejected as error:
+                found.append({"position": position, "block": str(error)})
+                break
+            found.append(batch)
+            position = (position + batch["advance_bytes"]) % WRAP
+        return found
+
+    def node(self, slot):
+        offset = self.geometry.table + slot * self.geometry.block
+        report = {"node": slot + 1, "slot": slot}
+        try:
+            table = decode_table(self.read(offset, self.geometry.block), self.geometry,
+                                 self.cluster, slot, self.with_payload)
+        except Rejected as error:
+            return {**report, "block": str(error)}
+        return {**report, "block": "ok", **table, "batches": self.batches(slot, table)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Dump a diskhb volume as JSON.")
+    parser.add_argument("volume")
+    parser.add_argument("--node", type=int, help="only this node")
+    parser.add_argument("--payload", action="store_true", help="frames' bytes, hexadecimal")
+    options = parser.parse_args()
+    volume = Volume(options.volume, options.payload)
+    report = volume.superblocks()
+    if volume.geometry:
+        report["nodes"] = [volume.node(slot) for slot in range(volume.geometry.slots)
+                           if options.node in (None, slot + 1)]
+    json.dump(report, sys.stdout, indent=2)
+    print()
+    return 0 if volume.geometry else 1
+
+
+if __name__ == "__main__":
+    assert crc32c(b"123456789") == 0xE3069283
+    sys.exit(main())
