@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// diskhb_bench MEASUREMENT VOLUME [OPTION...]: prints JSON. It formats VOLUME.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "measurements.hpp"
+
+namespace {
+
+using namespace diskhb;
+
+void add_ring_options(CLI::App& to, bench::ring_settings& ring) {
+    to.add_option("volume", ring.volume, "A file or device; all that it holds is lost")->required();
+    to.add_option("--backend", ring.backend)
+        ->check(CLI::IsMember({"automatic", "uring", "posix"}))
+        ->capture_default_str();
+    to.add_option("--poll-hot-us", ring.poll_hot_us)->capture_default_str();
+    to.add_option("--poll-idle-us", ring.poll_idle_us)->capture_default_str();
+    to.add_option("--hot-time-us", ring.hot_time_us)->capture_default_str();
+    to.add_option("--beat-ms", ring.beat_ms)->capture_default_str();
+    to.add_option("--batch-bytes", ring.batch_bytes)->capture_default_str();
+}
+
+void add_round_options(CLI::App& to, bench::round_settings& rounds) {
+    to.add_option("--rounds", rounds.rounds)->capture_default_str();
+    to.add_option("--stretch-ms", rounds.stretch_ms, "Of each side in each round")
+        ->capture_default_str();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("Measures diskhb against the bare device; prints JSON.", "diskhb_bench");
+    app.require_subcommand(1);
+    bench::ring_settings ring;
+    bench::round_settings rounds;
+    bench::latency_settings latency;
+    std::size_t payload_bytes = 65536;
+    nlohmann::json found;
+
+    auto* const one_way = app.add_subcommand("latency", "One-way latency of a datagram");
+    one_way->add_option("--payload-bytes", latency.payload_bytes)->capture_default_str();
+    one_way->add_option("--interval-us", latency.interval_us)->capture_default_str();
+    one_way->callback([&] { found = bench::measure_latency(ring, rounds, latency); });
+    auto* const goodput = app.add_subcommand("throughput", "Goodput of datagrams");
+    goodput->add_option("--payload-bytes", payload_bytes)->capture_default_str();
+    goodput->callback([&] { found = bench::measure_throughput(ring, rounds, payload_bytes); });
+    for (auto* const each : {one_way, goodput}) {
+        add_ring_options(*each, ring);
+        add_round_options(*each, rounds);
+    }
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& problem) {
+        return app.exit(problem);
+    } catch (const setup_error& problem) {
+        fmt::print(stderr, "diskhb_bench: {}\n", problem.what());
+        return problem.exit_code();
+    }
+    fmt::print("{}\n", found.dump());
+    return 0;
+}
