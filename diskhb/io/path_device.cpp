@@ -115,12 +115,6 @@ class path_device final : public block_device {
 
 open_file::~open_file() { close(fd_); }
 
-bool is_aligned(const request& wanted, std::uint32_t block_bytes) noexcept {
-    const auto address = reinterpret_cast<std::uintptr_t>(wanted.buffer.data());
-    return ((wanted.offset | wanted.buffer.size() | address) & (block_bytes - 1)) == 0 &&
-           !wanted.buffer.empty();
-}
-
 result<std::unique_ptr<block_device>> path_source::open() {
     // Looked at before it is opened: opening a FIFO waits, and opening some character devices
     // (a watchdog, a tape) has effects of its own.

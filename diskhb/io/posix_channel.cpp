@@ -11,6 +11,8 @@
 #include <ctime>
 #include <vector>
 
+#include "io/alignment.hpp"
+
 namespace diskhb::io {
 namespace {
 

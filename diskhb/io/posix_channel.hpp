@@ -3,8 +3,10 @@
 // holds the thread there until it answers. For regular files, and where io_uring is off.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
+#include "io/block_device.hpp"
 #include "io/open_file.hpp"
 
 namespace diskhb::io {

@@ -11,6 +11,8 @@
 #include <optional>
 #include <vector>
 
+#include "io/alignment.hpp"
+
 namespace diskhb::io {
 namespace {
 

@@ -4,8 +4,10 @@
 // the buffer's pages until the I/O ends, so the buffer's memory must not be used again before.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
+#include "io/block_device.hpp"
 #include "io/open_file.hpp"
 
 namespace diskhb::io {
