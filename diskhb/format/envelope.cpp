@@ -46,7 +46,7 @@ const char* magic_of(block_kind kind) noexcept {
         case block_kind::batch:
             return "DISKHBBA";
     }
-    DISKHB_ASSERT(!"a block kind of the enumeration");
+    DISKHB_ASSERT(false);  // not a kind
     return nullptr;
 }
 
