@@ -20,6 +20,8 @@ using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
+constexpr nanoseconds peer_timeout_max = std::chrono::seconds(60);
+
 nanoseconds from_ms(double value_ms) {
     return nanoseconds(static_cast<std::int64_t>(value_ms * 1e6));
 }
@@ -79,10 +81,16 @@ void read_tuning(toml_section& section, node_options& engine) {
     const bool beat_given = section.has("beat_interval_ms");
     const auto three_beats = 3 * engine.beat_interval;
     if (beat_given && !section.has("peer_timeout_ms")) {
-        engine.peer_timeout = std::max(engine.peer_timeout, 10 * engine.beat_interval);
+        engine.peer_timeout = std::clamp<nanoseconds>(10 * engine.beat_interval,
+                                                      engine.peer_timeout, peer_timeout_max);
     }
-    take_ms(section, "peer_timeout_ms", to_ms(three_beats), 100000, engine.peer_timeout);
-    take_ms(section, "poll_idle_ms", 0.1, 1000, engine.poll_idle);
+    take_ms(section, "peer_timeout_ms", to_ms(three_beats), to_ms(peer_timeout_max),
+            engine.peer_timeout);
+    // Polled so rarely that a beat could be missed, a live peer would look silent.
+    const auto slowest_poll =
+        std::min<nanoseconds>(std::chrono::seconds(1), engine.peer_timeout / 8);
+    take_ms(section, "poll_idle_ms", 0.1, to_ms(slowest_poll), engine.poll_idle);
+    engine.poll_idle = std::min(engine.poll_idle, slowest_poll);
     if (const auto value = section.number("poll_hot_us", 0, 1e6); value) {
         engine.poll_hot = from_ms(*value / 1000);
     }
@@ -91,14 +99,16 @@ void read_tuning(toml_section& section, node_options& engine) {
                      fmt::format("polling hot ({} ms) must not be slower than idle ({} ms)",
                                  to_ms(engine.poll_hot), to_ms(engine.poll_idle)));
     }
-    take_ms(section, "hot_time_ms", 0, 10000, engine.hot_time);
+    take_ms(section, "hot_time_ms", 0, 1000, engine.hot_time);
     engine.flush_when_idle = section.boolean("flush_when_idle", engine.flush_when_idle);
-    if (const auto value = section.number("flush_deadline_us", 0, 1e6); value) {
+    if (const auto value = section.number("flush_deadline_us", 1, to_ms(engine.ttl) * 1000);
+        value) {
         engine.flush_deadline = from_ms(*value / 1000);
     }
+    engine.flush_deadline = std::min(engine.flush_deadline, engine.ttl);
     take_bytes(section, "fill_bytes", 4096, static_cast<std::int64_t>(engine.batch_bytes),
                engine.fill_bytes);
-    take_bytes(section, "queue_bytes", 256 * 1024, 1 << 30, engine.queue_bytes);
+    take_bytes(section, "queue_bytes", 1 << 20, 1 << 30, engine.queue_bytes);
 }
 
 // The address of one node on the ring's link.
@@ -198,7 +208,8 @@ ring_config read_ring(toml_section& section, const corosync::corosync_conf& conf
     ring.engine.node_id = local.node_id;
     ring.engine.cluster_name = conf.totem.cluster_name;
     ring.engine.ttl = default_ttl(conf.links[ring.link]);
-    ring.engine.receive_bytes = 0;
+    ring.engine.receive_bytes = 0;         // packets go straight to the TUN
+    ring.engine.message_window_bytes = 0;  // and IP needs no message service
     read_tuning(section, ring.engine);
     section.refuse_unknown_keys();
     read_addresses(section, conf, local, host, ring);

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "plugin/ring/control_protocol.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace diskhb::daemon {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+double to_us(std::chrono::nanoseconds value) { return static_cast<double>(value.count()) / 1e3; }
+double to_ms(std::chrono::nanoseconds value) { return static_cast<double>(value.count()) / 1e6; }
+
+// Host names and paths are bytes: what is not UTF-8 is replaced, never thrown about.
+std::string to_line(const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// 64 random bits do not fit the numbers of most JSON readers.
+std::string incarnation_text(std::uint64_t incarnation) {
+    return incarnation == 0 ? std::string() : fmt::format("{:016x}", incarnation);
+}
+
+json peer_json(const ring_config& config, const peer_status& peer) {
+    json value{{"node", peer.node_id}, {"name", ""}, {"address", ""}};
+    const auto known = std::find_if(config.peers.begin(), config.peers.end(),
+                                    [&](const auto& each) { return each.node_id == peer.node_id; });
+    if (known != config.peers.end()) {
+        value["name"] = known->name;
+        value["address"] = corosync::to_string(known->address);
+    }
+    value["state"] = peer_state_name(peer.state);
+    value["heard_ago_ms"] =
+        peer.state == peer_state::unknown ? json() : json(to_ms(peer.heard_ago));
+    value["incarnation"] = incarnation_text(peer.incarnation);
+    value["frames_read"] = peer.frames_read;
+    value["frames_lost"] = peer.frames_lost;
+    value["unread_by_peer"] = peer.unread_by_peer;
+    value["acknowledges_us"] = peer.acknowledges_us;
+    return value;
+}
+
+json ring_json(const ring_snapshot& ring) {
+    const auto& config = *ring.config;
+    const auto& engine = ring.engine;
+    json value{{"interface", config.interface},
+               {"link", config.link},
+               {"address", corosync::to_string(config.address)},
+               {"interface_up", ring.interface_up},
+               {"qdisc", ring.qdisc},
+               {"mtu", config.mtu_bytes},
+               {"volume", config.volume},
+               {"state", ring_state_name(engine.state)},
+               {"error", engine.ring_error},
+               {"incarnation", incarnation_text(engine.incarnation)},
+               {"memory_bytes", engine.memory_bytes},
+               {"ttl_ms", to_ms(config.engine.ttl)},
+               {"write_latency_us_p50", to_us(engine.write_latency_p50)},
+               {"write_latency_us_p99", to_us(engine.write_latency_p99)},
+               {"read_latency_us_p50", to_us(engine.read_latency_p50)},
+               {"read_latency_us_p99", to_us(engine.read_latency_p99)},
+               {"io_pending_ms", to_ms(engine.io_pending)}};
+    value["peers"] = json::array();
+    for (const auto& peer : engine.peers) {
+        value["peers"].push_back(peer_json(config, peer));
+    }
+    auto& counters = value["counters"] = json::object();
+    for (std::size_t index = 0; index < counter_count; ++index) {
+        counters[counter_name(static_cast<counter>(index))] = engine.counters[index];
+    }
+    auto& packets = value["packets"] = json::object();
+    for (std::size_t index = 0; index < tunnel_counter_count; ++index) {
+        packets[tunnel_counter_name(static_cast<tunnel_counter>(index))] = ring.packets[index];
+    }
+    return value;
+}
+
+control_request invalid(const std::string& error) {
+    control_request request;
+    request.error = error;
+    return request;
+}
+
+// Reads a member as a whole number within limits; false if it is there and something else.
+template <class Value>
+bool take_number(const json& object, const char* key, std::uint64_t minimum, std::uint64_t maximum,
+                 Value& target) {
+    const auto found = object.find(key);
+    if (found == object.end()) {
+        return true;
+    }
+    if (!found->is_number_unsigned() || found->template get<std::uint64_t>() < minimum ||
+        found->template get<std::uint64_t>() > maximum) {
+        return false;
+    }
+    target = static_cast<Value>(found->template get<std::uint64_t>());
+    return true;
+}
+
+control_request parse_ping(const json& object) {
+    control_request request;
+    if (const auto ring = object.find("ring"); ring != object.end()) {
+        if (!ring->is_string()) {
+            return invalid("\"ring\" must be the name of an interface");
+        }
+        request.ring = ring->get<std::string>();
+    }
+    if (!take_number(object, "node", 1, corosync::node_id_max, request.node_id) ||
+        request.node_id == 0) {
+        return invalid(fmt::format("\"node\" must be a node id, 1 .. {}", corosync::node_id_max));
+    }
+    std::int64_t timeout_ms = request.timeout.count();
+    if (!take_number(object, "timeout_ms", 1, static_cast<std::uint64_t>(ping_timeout_max.count()),
+                     timeout_ms)) {
+        return invalid(fmt::format("\"timeout_ms\" must be 1 .. {}", ping_timeout_max.count()));
+    }
+    request.timeout = std::chrono::milliseconds(timeout_ms);
+    request.verb = request_verb::ping;
+    return request;
+}
+
+}  // namespace
+
+control_request parse_request(std::string_view line) {
+    const auto object = json::parse(line.begin(), line.end(), nullptr, false);
+    if (!object.is_object()) {
+        return invalid("a request is one JSON object on one line");
+    }
+    const auto verb = object.find("verb");
+    if (verb == object.end() || !verb->is_string()) {
+        return invalid("\"verb\" is missing");
+    }
+    control_request request;
+    if (*verb == "ping") {
+        return parse_ping(object);
+    }
+    if (*verb == "status") {
+        request.verb = request_verb::status;
+    } else if (*verb == "version") {
+        request.verb = request_verb::version;
+    } else {
+        request.error = "unknown verb; there are status, ping and version";
+    }
+    return request;
+}
+
+std::string status_reply(const daemon_config& config, const std::vector<ring_snapshot>& rings,
+                         std::chrono::seconds uptime) {
+    json value{{"ok", true},
+               {"version", DISKHB_VERSION},
+               {"pid", getpid()},
+               {"uptime_s", uptime.count()},
+               {"cluster_name", config.cluster_name},
+               {"node", config.node_id},
+               {"name", config.node_name},
+               {"corosync_conf", config.corosync_conf_path}};
+    value["rings"] = json::array();
+    for (const auto& ring : rings) {
+        value["rings"].push_back(ring_json(ring));
+    }
+    return to_line(value);
+}
+
+std::string version_reply() { return to_line({{"ok", true}, {"version", DISKHB_VERSION}}); }
+
+std::string ping_reply(std::chrono::nanoseconds round_trip) {
+    return to_line({{"ok", true}, {"rtt_us", to_us(round_trip)}});
+}
+
+std::string ping_error_reply(const boost::system::error_code& error, std::uint32_t node_id,
+                             std::chrono::milliseconds timeout) {
+    if (error == errc::timed_out) {
+        return error_reply(
+            fmt::format("no reply from node {} within {} ms", node_id, timeout.count()),
+            exit_failed);
+    }
+    if (error == errc::no_such_node) {
+        return error_reply(fmt::format("node {} is not on this ring", node_id), exit_usage);
+    }
+    if (error == errc::not_joined) {
+        return error_reply("the ring has not joined: see diskhb status", exit_volume);
+    }
+    return error_reply(error.message(), exit_failed);
+}
+
+std::string error_reply(const std::string& error, int exit_code) {
+    return to_line({{"ok", false}, {"error", error}, {"exit_code", exit_code}});
+}
+
+}  // namespace diskhb::daemon

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The lines that go over the control socket: one JSON object a line, a request and its reply
+// (diskhbd(8), "CONTROL SOCKET"). Pure; any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugin/ring/config.hpp"
+#include "plugin/ring/ring_interface.hpp"
+#include "plugin/ring/tunnel.hpp"
+
+namespace diskhb::daemon {
+
+inline constexpr std::size_t request_bytes_max = 4096;
+inline constexpr std::chrono::milliseconds ping_timeout_max{10000};
+
+enum class request_verb { invalid, status, ping, version };
+
+struct control_request {
+    request_verb verb = request_verb::invalid;
+    std::string error;  // why it is invalid
+    std::string ring;   // interface, for ping; empty: the only one
+    std::uint32_t node_id = 0;
+    std::chrono::milliseconds timeout{1000};
+};
+control_request parse_request(std::string_view line);
+
+// What a status is made of: one ring.
+struct ring_snapshot {
+    const ring_config* config = nullptr;
+    statistics engine;
+    tunnel_statistics packets{};
+    bool interface_up = false;
+    std::string qdisc;
+};
+
+// Replies without the line feed.
+std::string status_reply(const daemon_config& config, const std::vector<ring_snapshot>& rings,
+                         std::chrono::seconds uptime);
+std::string version_reply();
+std::string ping_reply(std::chrono::nanoseconds round_trip);
+std::string ping_error_reply(const boost::system::error_code& error, std::uint32_t node_id,
+                             std::chrono::milliseconds timeout);
+std::string error_reply(const std::string& error, int exit_code);
+
+}  // namespace diskhb::daemon

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "plugin/ring/running_ring.hpp"
+
+#include <spdlog/logger.h>
+
+#include <utility>
+
+namespace diskhb::daemon {
+
+namespace {
+
+address_table addresses_of(const ring_config& config) {
+    std::vector<address_table::entry> peers;
+    for (const auto& peer : config.peers) {
+        peers.push_back({peer.address, peer.node_id});
+    }
+    return {config.address, std::move(peers)};
+}
+
+node_options options_of(const ring_config& config, tunnel& packets) {
+    auto options = config.engine;
+    options.on_datagram = [&packets](std::uint32_t from, std::span<const std::byte> payload) {
+        packets.deliver(from, payload);
+    };
+    return options;
+}
+
+spdlog::level::level_enum level_of(log_level level) {
+    switch (level) {
+        case log_level::info:
+            return spdlog::level::info;
+        case log_level::warning:
+            return spdlog::level::warn;
+        case log_level::error:
+            break;
+    }
+    return spdlog::level::err;
+}
+
+}  // namespace
+
+running_ring::running_ring(const ring_config& config, netlink& kernel, spdlog::logger& log)
+    : config_(config),
+      log_(log),
+      interface_(config, kernel),
+      tunnel_(config.interface, interface_.fd(), addresses_of(config), config.knet),
+      engine_(config.volume, options_of(config, tunnel_)),
+      changes_(config) {
+    report_ = interface_.check();
+}
+
+void running_ring::start() {
+    tunnel_.start([this](std::uint32_t to, packet_type type, std::span<const std::byte> payload) {
+        return engine_.submit(to, type, payload);
+    });
+    engine_.start();
+}
+
+void running_ring::stop(std::chrono::milliseconds patience) {
+    engine_.stop(patience);
+    tunnel_.stop();
+}
+
+ring_snapshot running_ring::snapshot() const {
+    return {&config_, engine_.statistics(), tunnel_.statistics(), report_.up, report_.qdisc};
+}
+
+std::string running_ring::log_changes() {
+    const auto now = engine_.statistics();
+    const auto clock = std::chrono::steady_clock::now().time_since_epoch();
+    for (const auto& line : changes_.observe(now, clock)) {
+        log_.log(level_of(line.level), "{}", line.text);
+    }
+    return summary(config_, now);
+}
+
+void running_ring::check_interface() {
+    const bool was_up = report_.up;
+    report_ = interface_.check();
+    if (report_.errors.empty() && report_.up && !was_up) {
+        log_.info("interface {} is up again", config_.interface);
+    } else if (report_.errors.empty() && !report_.up && was_up) {
+        log_.warn(
+            "interface {} was set down by somebody: the ring carries nothing until it is "
+            "set up again",
+            config_.interface);
+    }
+    for (const auto& repair : report_.repairs) {
+        log_.warn("{}; repaired", repair);
+    }
+    std::set<std::string> errors;
+    for (const auto& error : report_.errors) {
+        if (known_errors_.find(error) == known_errors_.end()) {
+            log_.error("{}", error);
+        }
+        errors.insert(error);
+    }
+    known_errors_ = std::move(errors);
+}
+
+}  // namespace diskhb::daemon
