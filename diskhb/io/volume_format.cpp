@@ -138,6 +138,16 @@ std::uint64_t needed_bytes(std::uint32_t block_bytes, std::uint16_t slots,
     return format::geometry{block_bytes, slots, ring_bytes, 0}.needed_bytes();
 }
 
+std::uint64_t smallest_ring_bytes(std::uint32_t block_bytes) noexcept {
+    constexpr std::uint64_t ample_bytes = 8 * format::ring_bytes_max;
+    std::uint64_t ring_bytes = format::ring_bytes_min;
+    while (ring_bytes < format::ring_bytes_max &&
+           !format::make_geometry(block_bytes, format::slots_min, ring_bytes, ample_bytes)) {
+        ring_bytes *= 2;
+    }
+    return ring_bytes;
+}
+
 std::optional<std::uint64_t> largest_ring_bytes(std::uint32_t block_bytes, std::uint16_t slots,
                                                 std::uint64_t device_bytes) noexcept {
     for (std::uint64_t ring_bytes = default_ring_bytes_max; ring_bytes >= format::ring_bytes_min;

@@ -21,8 +21,11 @@ inline constexpr std::uint64_t default_ring_bytes_max = 16 << 20;
 std::uint64_t needed_bytes(std::uint32_t block_bytes, std::uint16_t slots,
                            std::uint64_t ring_bytes) noexcept;
 
+// The smallest ring that a volume with such blocks may have (format::make_geometry).
+std::uint64_t smallest_ring_bytes(std::uint32_t block_bytes) noexcept;
+
 // The largest power of two <= default_ring_bytes_max with which everything fits the device;
-// nothing if not even format::ring_bytes_min does.
+// nothing if not even the smallest does.
 std::optional<std::uint64_t> largest_ring_bytes(std::uint32_t block_bytes, std::uint16_t slots,
                                                 std::uint64_t device_bytes) noexcept;
 

@@ -85,7 +85,12 @@ format::geometry choose_geometry(const std::string& path, std::uint32_t block_by
     const std::uint64_t ring_bytes = wanted_ring_bytes != 0
                                          ? wanted_ring_bytes
                                          : io::largest_ring_bytes(block_bytes, slots, device_bytes)
-                                               .value_or(format::ring_bytes_min);
+                                               .value_or(io::smallest_ring_bytes(block_bytes));
+    if (ring_bytes < io::smallest_ring_bytes(block_bytes)) {
+        refuse_usage(fmt::format(
+            "--ring-size {}: must be {} or more with blocks of {}", size_text(ring_bytes),
+            size_text(io::smallest_ring_bytes(block_bytes)), size_text(block_bytes)));
+    }
     const auto measures = format::make_geometry(block_bytes, slots, ring_bytes, device_bytes);
     if (!measures) {
         throw setup_error(
