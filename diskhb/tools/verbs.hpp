@@ -15,7 +15,8 @@ struct verb {
 
 verb add_format(CLI::App& app);
 verb add_info(CLI::App& app);
+verb add_dump(CLI::App& app);
 
-inline constexpr verb (*all_verbs[])(CLI::App&) = {add_format, add_info};
+inline constexpr verb (*all_verbs[])(CLI::App&) = {add_format, add_info, add_dump};
 
 }  // namespace diskhb::tools
