@@ -180,6 +180,12 @@ void ring_daemon::handle_ping(const control_request& request,
                            exit_usage));
         return;
     }
+    const auto& peers = (*found)->config().peers;
+    if (std::none_of(peers.begin(), peers.end(),
+                     [&](const ring_peer& peer) { return peer.node_id == request.node_id; })) {
+        answer(ping_error_reply(errc::no_such_node, request.node_id, request.timeout));
+        return;
+    }
     asio::post(ping_threads_, [ring = found->get(), request, answer] {
         const auto round_trip = ring->engine().echo(request.node_id, request.timeout);
         answer(round_trip ? ping_reply(*round_trip)

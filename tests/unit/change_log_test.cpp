@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "plugin/ring/change_log.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace diskhb::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class change_log_test : public testing::Test {
+  protected:
+    change_log_test() {
+        config_.interface = "dhb0";
+        config_.volume = "/dev/x";
+        config_.peers = {{2, "n2", {}}, {3, "", {}}};
+        now_.state = ring_state::running;
+        now_.cluster_name = "tide";
+        now_.peers.resize(2);
+        now_.peers[0].node_id = 2;
+        now_.peers[1].node_id = 3;
+    }
+    std::vector<std::string> look(std::chrono::nanoseconds passed = 100ms) {
+        clock_ += passed;
+        std::vector<std::string> texts;
+        for (const auto& line : log_.observe(now_, clock_)) {
+            texts.push_back(line.text);
+        }
+        return texts;
+    }
+    std::uint64_t& count(counter which) { return now_.counters[static_cast<std::size_t>(which)]; }
+
+    ring_config config_;
+    statistics now_;
+    std::chrono::nanoseconds clock_ = 100s;
+    change_log log_{config_};
+};
+
+TEST_F(change_log_test, tells_each_change_of_the_ring_once) {
+    now_.state = ring_state::waiting_for_volume;
+    now_.ring_error = "/dev/x: No such file or directory";
+    EXPECT_THAT(look(), testing::ElementsAre(
+                            "ring dhb0: waiting for volume /dev/x: /dev/x: No such file or "
+                            "directory"));
+    EXPECT_THAT(look(), IsEmpty());
+    now_.state = ring_state::running;
+    now_.ring_error.clear();
+    EXPECT_THAT(look().at(0), HasSubstr("running on /dev/x (cluster tide"));
+    EXPECT_THAT(look(), IsEmpty());
+    now_.state = ring_state::volume_lost;
+    EXPECT_THAT(look().at(0), HasSubstr("has lost its volume"));
+}
+
+TEST_F(change_log_test, tells_a_new_reason_in_the_same_state) {
+    now_.state = ring_state::refused;
+    now_.ring_error = "of another cluster";
+    look();
+    now_.ring_error = "slot in use";
+    EXPECT_THAT(look().at(0), HasSubstr("slot in use"));
+}
+
+TEST_F(change_log_test, tells_each_change_of_a_peer_by_its_name) {
+    look();
+    now_.peers[0].state = peer_state::alive;
+    EXPECT_THAT(look(), testing::ElementsAre("ring dhb0: node 2 (n2) is alive"));
+    now_.peers[1].state = peer_state::alive;
+    EXPECT_THAT(look(), testing::ElementsAre("ring dhb0: node 3 is alive"));
+    now_.peers[0].state = peer_state::silent;
+    now_.peers[0].heard_ago = 1500ms;
+    EXPECT_THAT(look(),
+                testing::ElementsAre("ring dhb0: node 2 (n2) is silent: no beat for 1.5 s"));
+    EXPECT_THAT(look(), IsEmpty());
+    now_.peers[0].state = peer_state::stopped;
+    EXPECT_THAT(look().at(0), HasSubstr("has stopped"));
+}
+
+TEST_F(change_log_test, says_nothing_of_peers_while_the_volume_is_gone) {
+    now_.peers[0].state = peer_state::alive;
+    look();
+    now_.peers[0].state = peer_state::unseen;
+    EXPECT_THAT(look(), IsEmpty());
+    now_.peers[0].state = peer_state::alive;
+    EXPECT_THAT(look(), IsEmpty());
+}
+
+TEST_F(change_log_test, tells_when_the_volume_stops_answering_and_when_it_answers_again) {
+    look();
+    now_.io_pending = 1200ms;
+    EXPECT_THAT(look().at(0), HasSubstr("/dev/x has not answered for 1.2 s"));
+    now_.io_pending = 5s;
+    EXPECT_THAT(look(3800ms), IsEmpty());
+    now_.io_pending = 0ms;
+    EXPECT_THAT(look(0ms).at(0), HasSubstr("answers again after 5.0 s"));
+}
+
+TEST_F(change_log_test, sums_up_losses_instead_of_telling_each) {
+    look();
+    count(counter::lost_lapped) = 3;
+    EXPECT_THAT(look(), testing::ElementsAre("ring dhb0: lost_lapped +3"));
+    for (int round = 0; round < 50; ++round) {
+        count(counter::lost_lapped) += 1;
+        count(counter::read_errors) += 1;
+        EXPECT_THAT(look(), IsEmpty());
+    }
+    EXPECT_THAT(look(10s), testing::ElementsAre("ring dhb0: lost_lapped +50, read_errors +50"));
+    EXPECT_THAT(look(10s), IsEmpty());
+}
+
+TEST_F(change_log_test, keeps_quiet_about_blocks_met_while_they_are_written) {
+    look();
+    count(counter::rejected_torn) = 100;
+    count(counter::rejected_empty_block) = 100;
+    count(counter::dropped_not_joined) = 100;
+    EXPECT_THAT(look(20s), IsEmpty());
+}
+
+TEST_F(change_log_test, sums_up_a_ring_for_systemd) {
+    now_.peers[0].state = peer_state::alive;
+    EXPECT_EQ(summary(config_, now_), "dhb0 running, 1 of 2 peers alive");
+}
+
+}  // namespace
+}  // namespace diskhb::daemon
