@@ -38,6 +38,9 @@ int main(int argc, char** argv) {
     bench::round_settings rounds;
     bench::latency_settings latency;
     std::size_t payload_bytes = 65536;
+    unsigned rate_hz = 100;
+    unsigned seconds = 4;
+    std::uint16_t nodes = 2;
     nlohmann::json found;
 
     auto* const one_way = app.add_subcommand("latency", "One-way latency of a datagram");
@@ -47,8 +50,22 @@ int main(int argc, char** argv) {
     auto* const goodput = app.add_subcommand("throughput", "Goodput of datagrams");
     goodput->add_option("--payload-bytes", payload_bytes)->capture_default_str();
     goodput->callback([&] { found = bench::measure_throughput(ring, rounds, payload_bytes); });
-    for (auto* const each : {one_way, goodput}) {
+    auto* const raw = app.add_subcommand("raw", "A writing and a reading thread, without nodes");
+    raw->add_option("--payload-bytes", payload_bytes)->capture_default_str();
+    raw->callback([&] { found = bench::measure_raw(ring.volume, rounds, payload_bytes); });
+    auto* const naive = app.add_subcommand("naive", "One block, polled at a fixed rate");
+    naive->add_option("--rate-hz", rate_hz)->capture_default_str();
+    naive->callback([&] { found = bench::measure_naive(ring.volume, rate_hz, seconds); });
+    auto* const idle = app.add_subcommand("idle", "I/O and processor time of idle nodes");
+    idle->add_option("--nodes", nodes)->check(CLI::Range(2, 128))->capture_default_str();
+    idle->callback([&] { found = bench::measure_idle(ring, nodes, seconds); });
+    for (auto* const each : {naive, idle}) {
+        each->add_option("--seconds", seconds)->capture_default_str();
+    }
+    for (auto* const each : {one_way, goodput, raw, naive, idle}) {
         add_ring_options(*each, ring);
+    }
+    for (auto* const each : {one_way, goodput, raw}) {
         add_round_options(*each, rounds);
     }
     try {

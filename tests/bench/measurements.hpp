@@ -30,4 +30,17 @@ nlohmann::json measure_latency(const ring_settings& ring, const round_settings& 
 nlohmann::json measure_throughput(const ring_settings& ring, const round_settings& rounds,
                                   std::size_t payload_bytes);
 
+// The baseline of measure_throughput alone, on a volume of its own.
+nlohmann::json measure_raw(const std::string& volume, const round_settings& rounds,
+                           std::size_t payload_bytes);
+
+// One-way latency of the simplest way over a shared block: its owner writes the newest datagram
+// into it at a fixed rate, the other side reads it at that rate.
+nlohmann::json measure_naive(const std::string& volume, unsigned rate_hz, unsigned seconds);
+
+// What `nodes` idle nodes read and write, by their own count and by the kernel's (block devices
+// only). Only nodes 1 and 2 poll as set; the others ten times a second, so that what is found does
+// not depend on how many processes share this machine.
+nlohmann::json measure_idle(const ring_settings& ring, std::uint16_t nodes, unsigned seconds);
+
 }  // namespace diskhb::bench

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "diskhb/node.hpp"
@@ -57,6 +58,10 @@ class bare_device {
     // At a running offset, which wraps at the end of the room. Throws setup_error.
     void write(std::size_t bytes);
     void read(std::size_t bytes);
+    // The next transfer begins at the room's start again.
+    void rewind() noexcept { position_ = 0; }
+    // What is written next, or was read last.
+    std::span<std::byte> buffer() noexcept { return buffer_.span(); }
 
   private:
     off_t next_offset(std::size_t bytes) noexcept;

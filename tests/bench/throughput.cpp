@@ -112,4 +112,16 @@ nlohmann::json measure_throughput(const ring_settings& ring, const round_setting
     return {{"payload_bytes", payload_bytes}, {"rounds", found}};
 }
 
+nlohmann::json measure_raw(const std::string& volume, const round_settings& rounds,
+                           std::size_t payload_bytes) {
+    make_volume(volume, 4, ring_bytes);
+    bare_device written(volume, 2);
+    bare_device read(volume, 2);
+    auto found = nlohmann::json::array();
+    for (unsigned turn = 0; turn < rounds.rounds; ++turn) {
+        found.push_back(device_stretch(written, read, rounds, payload_bytes));
+    }
+    return {{"payload_bytes", payload_bytes}, {"rounds", found}};
+}
+
 }  // namespace diskhb::bench
