@@ -74,6 +74,53 @@ void save_superblock(const std::filesystem::path& path, std::uint32_t block_byte
     save(path, block);
 }
 
+// A whole volume: three nodes whose logs go over the end of their rings, and a slot never used.
+void save_volume(const std::filesystem::path& path) {
+    const format::geometry wanted{4096, 4, format::ring_bytes_min, 0};
+    const auto measures = format::make_geometry(wanted.block_bytes, wanted.slots, wanted.ring_bytes,
+                                                wanted.needed_bytes())
+                              .value();
+    bytes image(measures.volume_bytes);
+    const auto part = [&](std::uint64_t offset, std::size_t size) {
+        return std::span(image).subspan(offset, size);
+    };
+    format::superblock content{fuzz::cluster, "cluster", measures, 0, 0, 1700000000};
+    for (const std::uint64_t offset : {std::uint64_t{0}, measures.superblock_copy_offset()}) {
+        format::encode_superblock(part(offset, 4096), content, offset);
+    }
+    for (format::slot_index slot = 0; slot < 3; ++slot) {
+        const std::uint64_t start = (slot + 2U) * measures.ring_bytes;
+        format::batch_identity identity{fuzz::cluster, slot, fuzz::incarnation + slot,
+                                        start - 12288};
+        auto area = part(measures.ring_offset(slot, identity.position), 8192);
+        std::size_t used = append_frames(area.subspan(format::batch_header_bytes), {5, 0, 100});
+        format::seal_batch(area, measures, identity, 9, 3, used);
+        identity.position = start - 8192;
+        format::seal_padding(part(measures.ring_offset(slot, identity.position), 4096), measures,
+                             identity, 12);
+        identity.position = start;
+        area = part(measures.ring_offset(slot, start), 16384);
+        used = append_frames(area.subspan(format::batch_header_bytes), {1500, 9000});
+        format::seal_batch(area, measures, identity, 12, 2, used);
+
+        bytes inline_area(200);
+        inline_area.resize(append_frames(inline_area, {8, 60}));
+        const format::table_header header{slot + 1U,
+                                          format::node_state::running,
+                                          identity.incarnation,
+                                          7,
+                                          123456,
+                                          start - 12288,
+                                          9,
+                                          start + 12288,
+                                          14};
+        const std::vector<format::acknowledgement> acks(measures.slots, {fuzz::incarnation, 2, 3});
+        format::encode_table(part(measures.table_offset(slot), 4096), measures, fuzz::cluster,
+                             header, acks, inline_area, 2);
+    }
+    save(path, image);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -91,5 +138,6 @@ int main(int argc, char** argv) {
     save_batch(root / "batch" / "several_blocks", {1500, 1, 9000});
     save_superblock(root / "superblock" / "small_blocks", 4096);
     save_superblock(root / "superblock" / "large_blocks", 16384);
+    save_volume(root / "volume" / "image");
     return EXIT_SUCCESS;
 }

@@ -5,11 +5,12 @@
 Shares no code with diskhb, so that what both say of a volume can be compared. Python's standard
 library only. Reads through the page cache: for images and quiet volumes, not beside a daemon.
 
-    format_decoder.py VOLUME [--node ID] [--payload]
+    format_decoder.py VOLUME [--node ID] [--frames]
 
-Exit code: 0, or 1 if neither superblock can be used.
+What it prints is what `diskhb dump --json` prints, and with --frames every frame besides. Exit code: 0, or 1 if neither superblock can be used.
 """
 import argparse
+import datetime
 import json
 import os
 import struct
@@ -58,12 +59,7 @@ def require(condition, error):
 
 
 def signed(distance):
-    distance %= WRAP
-    return distance - WRAP if distance >= WRAP // 2 else distance
-
-
-def is_power_of_two(value):
-    return value > 0 and value & (value - 1) == 0
+    return (distance + WRAP // 2) % WRAP - WRAP // 2
 
 
 def unseal(data, magic):
@@ -88,9 +84,9 @@ def unseal(data, magic):
 
 class Geometry:
     def __init__(self, block, slots, ring, volume):
-        require(is_power_of_two(block) and 4096 <= block <= 65536, "malformed")
+        require(block.bit_count() == 1 and 4096 <= block <= 65536, "malformed")
         require(2 <= slots <= 128, "malformed")
-        require(is_power_of_two(ring) and 256 << 10 <= ring <= 1 << 30, "malformed")
+        require(ring.bit_count() == 1 and 256 << 10 <= ring <= 1 << 30, "malformed")
         longest = -(-(128 + 16 + MAX_PAYLOAD) // block) * block
         require(ring >= 3 * longest and volume % block == 0 and volume < 1 << 63, "malformed")
         self.block, self.slots, self.ring, self.volume = block, slots, ring, volume
@@ -101,6 +97,14 @@ class Geometry:
 
     def ring_offset(self, slot, position=0):
         return self.rings + slot * self.ring + position % self.ring
+
+
+def time_text(seconds):
+    try:
+        moment = datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    except (ValueError, OverflowError, OSError):
+        return "unknown"
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def decode_superblock(data, offset):
@@ -118,12 +122,12 @@ def decode_superblock(data, offset):
     require(all(0x20 <= letter <= 0x7E for letter in name), "malformed")
     return geometry, {
         "cluster": name.decode("ascii"), "uuid": str(uuid.UUID(bytes=fields["cluster"])),
-        "format_version": 1, "block_bytes": block, "slots": slots, "ring_bytes": ring,
-        "volume_bytes": volume, "compatible_features": compatible,
-        "incompatible_features": incompatible, "formatted_at_s": formatted}
+        "formatted_at": time_text(formatted), "format_version": 1, "block_bytes": block,
+        "slots": slots, "ring_bytes": ring, "volume_bytes": volume,
+        "compatible_features": compatible}
 
 
-def decode_frames(area, first_sequence, with_payload):
+def decode_frames(area, first_sequence, in_full):
     frames = []
     offset = 0
     while offset < len(area):
@@ -132,10 +136,11 @@ def decode_frames(area, first_sequence, with_payload):
         end = offset + FRAME.size + -(-size // 8) * 8
         require(size <= MAX_PAYLOAD and end <= len(area), "malformed")
         require(kind in FRAME_KINDS and reserved == 0, "malformed")
-        frame = {"sequence": (first_sequence + len(frames)) % WRAP,
-                 "to": "all" if destination == 0xFFFF else destination + 1,
-                 "kind": FRAME_KINDS[kind], "submitted_ns": submitted, "payload_bytes": size}
-        if with_payload:
+        frame = {"length_bytes": size,
+                 "destination": "all" if destination == 0xFFFF else str(destination + 1),
+                 "kind": FRAME_KINDS[kind], "submitted_ns": submitted}
+        if in_full:
+            frame["sequence"] = (first_sequence + len(frames)) % WRAP
             frame["payload"] = area[offset + FRAME.size:offset + FRAME.size + size].hex()
         frames.append(frame)
         offset = end
@@ -147,13 +152,13 @@ def decode_acknowledgements(data, slots):
     for slot in range(slots):
         incarnation, read, message = ACKNOWLEDGEMENT.unpack_from(
             data, 160 + slot * ACKNOWLEDGEMENT.size)
-        if incarnation or read or message:
+        if incarnation != 0:
             listed.append({"node": slot + 1, "incarnation": f"{incarnation:016x}",
                            "read_sequence": read, "message_sequence": message})
     return listed
 
 
-def decode_table(data, geometry, cluster, slot, with_payload):
+def decode_table(data, geometry, cluster, slot, in_full):
     fields, data = unseal(data, b"DISKHBNT")
     require(fields["cluster"] == cluster, "foreign")
     place = geometry.table + slot * geometry.block
@@ -168,7 +173,7 @@ def decode_table(data, geometry, cluster, slot, with_payload):
     require(signed(head_sequence - tail_sequence) >= 0, "malformed")
     start = 160 + geometry.slots * ACKNOWLEDGEMENT.size
     require(start + inline_bytes <= len(data), "malformed")
-    frames = decode_frames(data[start:start + inline_bytes], head_sequence, with_payload)
+    frames = decode_frames(data[start:start + inline_bytes], head_sequence, in_full)
     require(len(frames) == inline_count, "malformed")
     return {"state": STATES[state], "incarnation": f"{fields['incarnation']:016x}",
             "beat": fields["sequence"], "clock_ns": clock, "tail": tail,
@@ -177,7 +182,7 @@ def decode_table(data, geometry, cluster, slot, with_payload):
             "inline_frames": frames}
 
 
-def decode_batch(data, geometry, cluster, slot, incarnation, position, with_payload):
+def decode_batch(data, geometry, cluster, slot, incarnation, position, in_full):
     fields, data = unseal(data, b"DISKHBBA")
     require(fields["cluster"] == cluster, "foreign")
     laps = signed(fields["place"] - position)
@@ -191,17 +196,20 @@ def decode_batch(data, geometry, cluster, slot, incarnation, position, with_payl
     needed = -(-(128 + frames_bytes) // geometry.block) * geometry.block
     require(not any(reserved) and len(data) == needed and needed <= left, "malformed")
     require(advance == (needed if count else left), "malformed")
-    frames = decode_frames(data[128:128 + frames_bytes], fields["sequence"], with_payload)
+    frames = decode_frames(data[128:128 + frames_bytes], fields["sequence"], in_full)
     require(len(frames) == count, "malformed")
-    return {"position": position, "first_sequence": fields["sequence"], "length_bytes": needed,
-            "advance_bytes": advance, "frames": frames}
+    batch = {"position": position, "first_sequence": fields["sequence"], "frames": count,
+             "length_bytes": needed, "advance_bytes": advance}
+    if in_full:
+        batch["content"] = frames
+    return batch
 
 
 class Volume:
-    def __init__(self, path, with_payload):
+    def __init__(self, path, in_full):
         self.descriptor = os.open(path, os.O_RDONLY)
         self.bytes = os.lseek(self.descriptor, 0, os.SEEK_END)
-        self.with_payload = with_payload
+        self.in_full = in_full
         self.geometry = None
         self.cluster = b""
 
@@ -240,41 +248,43 @@ class Volume:
         report["superblock"], report["superblock_copy"] = states
         return report
 
-    def batches(self, slot, table):
-        """All batches that the table block calls valid, up to the first that is not."""
-        found = []
+    def walk(self, slot, table):
+        """The batches that the table block calls valid, and how many blocks are not, by kind."""
+        batches = []
+        invalid = {}
         position = table["tail"]
         while signed(table["head"] - position) > 0:
             left = self.geometry.ring - position % self.geometry.ring
-            data = self.read(self.geometry.ring_offset(slot, position), min(left, MIB))
+            data = self.read(self.geometry.ring_offset(slot, position), left)
             try:
                 batch = decode_batch(data, self.geometry, self.cluster, slot,
-                                     table["incarnation"], position, self.with_payload)
+                                     table["incarnation"], position, self.in_full)
+                batches.append(batch)
+                advance = batch["advance_bytes"]
             except Rejected as error:
-                found.append({"position": position, "block": str(error)})
-                break
-            found.append(batch)
-            position = (position + batch["advance_bytes"]) % WRAP
-        return found
+                invalid[str(error)] = invalid.get(str(error), 0) + 1
+                advance = self.geometry.block
+            position = (position + advance) % WRAP
+        return {"batches": batches, "invalid": invalid}
 
     def node(self, slot):
         offset = self.geometry.table + slot * self.geometry.block
-        report = {"node": slot + 1, "slot": slot}
+        report = {"node": slot + 1}
         try:
             table = decode_table(self.read(offset, self.geometry.block), self.geometry,
-                                 self.cluster, slot, self.with_payload)
+                                 self.cluster, slot, self.in_full)
         except Rejected as error:
             return {**report, "block": str(error)}
-        return {**report, "block": "ok", **table, "batches": self.batches(slot, table)}
+        return {**report, "block": "ok", **table, **self.walk(slot, table)}
 
 
 def main():
     parser = argparse.ArgumentParser(description="Dump a diskhb volume as JSON.")
     parser.add_argument("volume")
     parser.add_argument("--node", type=int, help="only this node")
-    parser.add_argument("--payload", action="store_true", help="frames' bytes, hexadecimal")
+    parser.add_argument("--frames", action="store_true", help="every frame, with its bytes")
     options = parser.parse_args()
-    volume = Volume(options.volume, options.payload)
+    volume = Volume(options.volume, options.frames)
     report = volume.superblocks()
     if volume.geometry:
         report["nodes"] = [volume.node(slot) for slot in range(volume.geometry.slots)
