@@ -16,7 +16,10 @@ struct verb {
 verb add_format(CLI::App& app);
 verb add_info(CLI::App& app);
 verb add_dump(CLI::App& app);
+verb add_status(CLI::App& app);
+verb add_ping(CLI::App& app);
 
-inline constexpr verb (*all_verbs[])(CLI::App&) = {add_format, add_info, add_dump};
+inline constexpr verb (*all_verbs[])(CLI::App&) = {add_format, add_info, add_dump, add_status,
+                                                   add_ping};
 
 }  // namespace diskhb::tools

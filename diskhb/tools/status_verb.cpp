@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// diskhb status: what the running diskhbd says of its rings and peers.
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+
+#include "diskhb/error.hpp"
+#include "tools/control_client.hpp"
+#include "tools/text.hpp"
+#include "tools/verbs.hpp"
+
+namespace diskhb::tools {
+namespace {
+
+using json = nlohmann::ordered_json;
+constexpr std::chrono::seconds answer_timeout{5};
+
+struct status_command {
+    std::string socket = control_socket_default;
+    bool json = false;
+};
+
+// Members of the reply, forgiving: another version of the daemon may lack some.
+std::string text_of(const json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_string() ? printable(found->get<std::string>())
+                                                       : std::string();
+}
+double number_of(const json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_number() ? found->get<double>() : 0;
+}
+bool flag_of(const json& object, const char* key) {
+    const auto found = object.find(key);
+    return found != object.end() && found->is_boolean() && found->get<bool>();
+}
+
+std::string node_text(const json& peer) {
+    const auto name = text_of(peer, "name");
+    const auto id = fmt::format("{:.0f}", number_of(peer, "node"));
+    return name.empty() ? id : fmt::format("{} ({})", id, name);
+}
+
+std::string duration_text(double seconds) {
+    const auto whole = static_cast<std::uint64_t>(seconds);
+    if (whole < 120) {
+        return fmt::format("{} s", whole);
+    }
+    return whole < 7200 ? fmt::format("{} min", whole / 60)
+                        : fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);
+}
+
+// Padded before it is coloured: the colour's bytes must not count.
+std::string state_text(const std::string& state, bool good, std::size_t width) {
+    const auto padded = fmt::format("{:<{}}", state, width);
+    return in_colour(good ? colour::good : colour::bad, padded);
+}
+
+void print_peers(const json& ring) {
+    fmt::print("  {:<16}{:<24}{:<10}{:>11}{:>9}{:>9}  {}\n", "node", "address", "state",
+               "heard ago", "unread", "lost", "reads us");
+    for (const auto& peer : ring.value("peers", json::array())) {
+        const auto state = text_of(peer, "state");
+        const bool heard = peer.contains("heard_ago_ms") && peer["heard_ago_ms"].is_number();
+        fmt::print("  {:<16}{:<24}{}{:>11}{:>9.0f}{:>9.0f}  {}\n", node_text(peer),
+                   text_of(peer, "address"), state_text(state, state == "alive", 10),
+                   heard ? fmt::format("{:.0f} ms", number_of(peer, "heard_ago_ms")) : "never",
+                   number_of(peer, "unread_by_peer"), number_of(peer, "frames_lost"),
+                   flag_of(peer, "acknowledges_us") ? "yes" : "no");
+    }
+}
+
+void print_counters(const json& ring, const char* key, const char* title) {
+    const auto counters = ring.value(key, json::object());
+    std::string lines;
+    for (const auto& [name, value] : counters.items()) {
+        if (value.is_number_unsigned() && value.get<std::uint64_t>() != 0) {
+            lines += fmt::format("    {:<30}{:>16}\n", printable(name), value.get<std::uint64_t>());
+        }
+    }
+    if (!lines.empty()) {
+        fmt::print("  {}\n{}", title, lines);
+    }
+}
+
+void print_ring(const json& ring) {
+    const auto state = text_of(ring, "state");
+    fmt::print("\nring {}: {}\n", in_colour(colour::bold, text_of(ring, "interface")),
+               state_text(state, state == "running", 0));
+    if (const auto error = text_of(ring, "error"); !error.empty()) {
+        fmt::print("  {}\n", in_colour(colour::bad, error));
+    }
+    fmt::print("  link {:.0f} at {}, interface {}, mtu {:.0f}, queue discipline {}\n",
+               number_of(ring, "link"), text_of(ring, "address"),
+               flag_of(ring, "interface_up") ? "up" : in_colour(colour::bad, "DOWN"),
+               number_of(ring, "mtu"), text_of(ring, "qdisc"));
+    fmt::print("  volume {}\n", text_of(ring, "volume"));
+    fmt::print("  latency of a write {:.0f} us (p99 {:.0f}), of a read {:.0f} us (p99 {:.0f})",
+               number_of(ring, "write_latency_us_p50"), number_of(ring, "write_latency_us_p99"),
+               number_of(ring, "read_latency_us_p50"), number_of(ring, "read_latency_us_p99"));
+    if (const auto pending_ms = number_of(ring, "io_pending_ms"); pending_ms >= 1000) {
+        fmt::print("; {}", in_colour(colour::bad,
+                                     fmt::format("no answer for {:.1f} s", pending_ms / 1000)));
+    }
+    fmt::print("\n");
+    print_peers(ring);
+    print_counters(ring, "counters", "counters of the ring");
+    print_counters(ring, "packets", "counters of the interface");
+}
+
+int run_status(const status_command& command) {
+    control_client client(command.socket);
+    const auto reply = client.demand({{"verb", "status"}}, answer_timeout);
+    if (command.json) {
+        fmt::print("{}\n", reply.dump(2, ' ', false, json::error_handler_t::replace));
+        return exit_ok;
+    }
+    fmt::print("node {} of cluster {}, diskhbd {}, up {}\n", node_text(reply),
+               in_colour(colour::bold, text_of(reply, "cluster_name")), text_of(reply, "version"),
+               duration_text(number_of(reply, "uptime_s")));
+    for (const auto& ring : reply.value("rings", json::array())) {
+        print_ring(ring);
+    }
+    return exit_ok;
+}
+
+}  // namespace
+
+verb add_status(CLI::App& app) {
+    auto options = std::make_shared<status_command>();
+    CLI::App* const command =
+        app.add_subcommand("status", "Show the rings and peers of the running diskhbd");
+    command->add_option("--socket", options->socket, "the control socket of diskhbd")
+        ->capture_default_str();
+    command->add_flag("--json", options->json, "print JSON, with all counters");
+    return {command, [options] { return run_status(*options); }};
+}
+
+}  // namespace diskhb::tools
