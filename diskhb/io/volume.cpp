@@ -71,7 +71,7 @@ result<format::superblock> read_first(block_device& device, std::chrono::nanosec
     const std::uint64_t bytes = std::min<std::uint64_t>(
         superblock_head_bytes, round_down(device.size_bytes(), device.block_bytes()));
     if (bytes < block_bytes_min) {
-        return errc::truncated;
+        return errc::bad_magic;  // no room for a superblock, so there never was one
     }
     const auto head = read_bytes(device, 0, bytes, timeout);
     if (!head) {
@@ -99,7 +99,7 @@ result<format::superblock> search_copy(block_device& device, std::chrono::nanose
     const std::uint64_t offset = superblock_tail_offset(device.size_bytes());
     const std::uint64_t end = round_down(device.size_bytes(), device.block_bytes());
     if (end - offset < block_bytes_min) {
-        return errc::truncated;
+        return errc::bad_magic;
     }
     const auto tail = read_bytes(device, offset, end - offset, timeout);
     if (!tail) {

@@ -28,7 +28,7 @@ int main(int argc, char** argv) {
     CLI::App app("Works with diskhb volumes: a Corosync ring over a shared block device.",
                  "diskhb");
     app.set_version_flag("--version", "diskhb " DISKHB_VERSION);
-    app.require_subcommand(1);
+    app.require_subcommand(0, 1);
     std::vector<diskhb::tools::verb> verbs;
     for (const auto add : diskhb::tools::all_verbs) {
         verbs.push_back(add(app));
@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
                 return each.run();
             }
         }
-        return diskhb::exit_usage;
+        throw CLI::RequiredError("a verb");
     } catch (const CLI::ParseError& problem) {
         return report_usage(app, problem);
     } catch (const diskhb::setup_error& problem) {

@@ -166,7 +166,7 @@ TEST(open_volume, reports_a_device_too_small_for_a_superblock) {
     sim_clock clock;
     sim_source source(
         std::make_shared<sim_port>(std::make_shared<sim_volume>(clock, 2048, 512), 1));
-    EXPECT_EQ(open_volume(source, "", 1s).error(), errc::truncated);
+    EXPECT_EQ(open_volume(source, "", 1s).error(), errc::bad_magic);
 }
 
 TEST(largest_ring_bytes, takes_the_largest_power_of_two_that_fits) {
