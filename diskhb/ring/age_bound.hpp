@@ -8,7 +8,10 @@
 // - between encoding and visibility a write may have hung. The writer's time between two blocks
 //   is compared with our time between seeing them: what our time is longer by is delay. Only
 //   durations meet here. The bound sinks by 1/50 of the time passed, so that clocks that run at
-//   rates up to 2 % apart do not add up.
+//   rates up to 2 % apart do not add up;
+// - how much delay there was to begin with nobody tells us. But a block is encoded after the write
+//   of the one before has ended, so after the last read that did not show that one: no delay is
+//   longer than the time between these two reads.
 #pragma once
 
 #include <algorithm>
@@ -19,41 +22,50 @@ namespace diskhb::ring {
 class age_bound {
   public:
     // A block of a new incarnation, encoded at clock_ns by its writer's clock, was seen first at
-    // seen_ns in a read; unseen_ns: when the last read that did not show it was issued.
+    // seen_ns in a read; unseen_ns: when the last read that did not show it was issued, 0 if there
+    // was none.
     void restart(std::uint64_t clock_ns, std::uint64_t unseen_ns, std::uint64_t seen_ns) noexcept {
-        clock_ns_ = clock_ns;
-        unseen_ns_ = unseen_ns;
-        seen_ns_ = seen_ns;
-        delay_ns_ = 0;
+        delay_ns_ = unknown_ns;
+        remember(clock_ns, unseen_ns, seen_ns);
     }
 
     // The next block of the same incarnation that was seen.
     void advance(std::uint64_t clock_ns, std::uint64_t unseen_ns, std::uint64_t seen_ns) noexcept {
         const auto ours = static_cast<std::int64_t>(seen_ns - seen_ns_);
-        const auto theirs = static_cast<std::int64_t>(clock_ns - clock_ns_);
-        delay_ns_ = std::max<std::int64_t>(0, delay_ns_ + ours - theirs - ours / 50);
-        clock_ns_ = clock_ns;
-        unseen_ns_ = unseen_ns;
-        seen_ns_ = seen_ns;
+        // The volume's numbers are not trusted to be small enough for a sum.
+        const auto theirs =
+            std::clamp(static_cast<std::int64_t>(clock_ns - clock_ns_), -unknown_ns, unknown_ns);
+        const std::int64_t longest =
+            unseen_ns_ == 0 ? unknown_ns : static_cast<std::int64_t>(unseen_ns - unseen_ns_);
+        delay_ns_ = std::clamp<std::int64_t>(delay_ns_ + ours - theirs - ours / 50, 0, longest);
+        remember(clock_ns, unseen_ns, seen_ns);
     }
 
     // The most that a frame submitted at submitted_ns by the writer's clock can have aged until
     // now_ns by ours. A frame from the writer's future is infinitely old.
     std::uint64_t of(std::uint64_t submitted_ns, std::uint64_t now_ns) const noexcept {
-        if (submitted_ns > clock_ns_) {
+        const std::uint64_t before_ns = clock_ns_ - submitted_ns;
+        if (submitted_ns > clock_ns_ || before_ns > unknown_ns) {
             return UINT64_MAX;
         }
-        return clock_ns_ - submitted_ns + static_cast<std::uint64_t>(delay_ns_) + now_ns -
-               unseen_ns_;
+        return before_ns + static_cast<std::uint64_t>(delay_ns_) + now_ns - unseen_ns_;
     }
 
     std::uint64_t delay_ns() const noexcept { return static_cast<std::uint64_t>(delay_ns_); }
 
   private:
+    static constexpr std::int64_t unknown_ns = std::int64_t{1} << 60;  // 36 years
+
+    void remember(std::uint64_t clock_ns, std::uint64_t unseen_ns, std::uint64_t seen_ns) noexcept {
+        clock_ns_ = clock_ns;
+        unseen_ns_ = unseen_ns;
+        seen_ns_ = seen_ns;
+    }
+
     std::uint64_t clock_ns_ = 0;
     std::uint64_t unseen_ns_ = 0;
     std::uint64_t seen_ns_ = 0;
-    std::int64_t delay_ns_ = 0;
+    std::int64_t delay_ns_ = unknown_ns;
 };
 
 }  // namespace diskhb::ring
