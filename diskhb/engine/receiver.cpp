@@ -58,6 +58,9 @@ void receiver::attach(io::channel& channel) noexcept {
     lost_ = false;
     phase_ = phase::sleeping;
     next_poll_ns_ = 0;
+    if (incarnation_ == 0) {
+        watch_.reset();  // nobody watched the slot while the volume was away
+    }
 }
 
 void receiver::joined_as(std::uint64_t incarnation) noexcept {
@@ -159,6 +162,7 @@ void receiver::on_read_failed(std::uint64_t now_ns) noexcept {
 }
 
 void receiver::on_table(std::uint64_t now_ns) noexcept {
+    table_seen_ns_.store(now_ns, std::memory_order_relaxed);
     on_own_block(now_ns);
     for (auto& each : peers_) {
         on_peer_block(each, now_ns);
@@ -269,10 +273,14 @@ void receiver::publish(peer_entry& of) noexcept {
 }
 
 std::vector<peer_status> receiver::peers(std::uint64_t now_ns, std::uint64_t our_end) const {
+    const std::uint64_t table_seen_ns = table_seen_ns_.load(std::memory_order_relaxed);
+    const std::uint64_t unread_ns = now_ns - std::min(now_ns, table_seen_ns);
     const std::lock_guard guard(lock_);
     std::vector<peer_status> copies;
     for (const auto& each : peers_) {
         copies.push_back(each.published);
+        copies.back().state =
+            ring::state_unread(each.published.state, unread_ns, setup_.peer_timeout_ns);
         if (each.published.acknowledges_us && ring::before(each.read_of_ours, our_end)) {
             copies.back().unread_by_peer = our_end - each.read_of_ours;
         }
@@ -280,16 +288,6 @@ std::vector<peer_status> receiver::peers(std::uint64_t now_ns, std::uint64_t our
             each.heard_ns == 0 || each.heard_ns > now_ns ? 0 : now_ns - each.heard_ns);
     }
     return copies;
-}
-
-peer_state receiver::peer(format::slot_index slot) const noexcept {
-    const std::lock_guard guard(lock_);
-    for (const auto& each : peers_) {
-        if (each.slot == slot) {
-            return each.published.state;
-        }
-    }
-    return peer_state::unknown;
 }
 
 std::uint64_t receiver::pending_ns(std::uint64_t now_ns) const noexcept {

@@ -69,9 +69,9 @@ class receiver {
     bool busy() const noexcept { return in_flight_ > 0; }
     slot_state slot() const noexcept { return watch_.state(); }
 
-    // Any thread. our_end: the sequence after the last frame that we have written.
+    // Any thread. A peer is unseen when the table was not read for the peer timeout, whether reads
+    // fail or hang. our_end: the sequence after the last frame that we have written.
     std::vector<peer_status> peers(std::uint64_t now_ns, std::uint64_t our_end) const;
-    peer_state peer(format::slot_index slot) const noexcept;
     std::uint64_t pending_ns(std::uint64_t now_ns) const noexcept;
     const latency_histogram& read_latency() const noexcept { return read_latency_; }
     std::size_t memory_bytes() const noexcept;
@@ -134,6 +134,7 @@ class receiver {
     std::atomic<bool> answer_expected_{false};
     std::atomic<bool> sleeps_long_{false};
     std::atomic<std::uint64_t> submitted_ns_{0};
+    std::atomic<std::uint64_t> table_seen_ns_{0};  // when the table was last read; for peers()
     io::aligned_buffer table_;
     std::vector<ring_read> ring_reads_;
     unsigned ring_reads_used_ = 0;

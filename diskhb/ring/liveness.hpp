@@ -2,8 +2,9 @@
 // Whether a peer is alive, told from its beats by our own monotonic clock alone. A pure state
 // machine: step(observation, now) -> state.
 //
-// A peer is silent only when we watched for the whole timeout: time in which we did not read
-// (a stalled process, a failing volume) is not held against it.
+// A peer is silent only when we watched for the whole timeout. Of the time between two reads no
+// more than a quarter of the timeout counts: what stalled us (the process, the volume) may have
+// stalled the peer too. Yet a dead peer is found out when every read is slow.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,13 @@ enum class observation {
     unreadable,   // the table could not be read
 };
 
+// What remains of a peer's state when the table was not read for unread_ns.
+constexpr peer_state state_unread(peer_state last, std::uint64_t unread_ns,
+                                  std::uint64_t timeout_ns) noexcept {
+    const bool fades = last == peer_state::alive || last == peer_state::silent;
+    return fades && unread_ns >= timeout_ns ? peer_state::unseen : last;
+}
+
 class liveness {
   public:
     // timeout_ns: without a beat for this long, the peer is silent.
@@ -32,7 +40,7 @@ class liveness {
   private:
     std::uint64_t timeout_ns_;
     std::uint64_t heard_ns_ = 0;
-    std::uint64_t watched_since_ns_ = 0;  // the silence counts from here
+    std::uint64_t watched_ns_ = 0;  // without a beat
     std::uint64_t last_read_ns_ = 0;
     peer_state state_ = peer_state::unknown;
 };
