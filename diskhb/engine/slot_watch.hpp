@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "format/envelope.hpp"
+#include "ring/sequence.hpp"
 
 namespace diskhb::engine {
 
@@ -49,7 +50,8 @@ class slot_watch {
         if (stamp.incarnation == ours || stamp.incarnation == 0) {
             return state_;
         }
-        if (last_ && last_->incarnation == stamp.incarnation && last_->sequence != stamp.sequence) {
+        if (last_ && last_->incarnation == stamp.incarnation &&
+            ring::before(last_->sequence, stamp.sequence)) {
             state_ = slot_state::taken;
         }
         last_ = stamp;
