@@ -18,10 +18,10 @@ peer_reader::news peer_reader::on_table(std::span<const std::byte> block,
                                         const read_times& when) noexcept {
     view_is_current_ = false;
     const auto stamp = format::peek_stamp(block);
-    if (view_.incarnation != 0 && stamp.incarnation == view_.incarnation &&
-        stamp.sequence == view_.sequence) {
+    if (is_known(stamp)) {
         last_issued_ns_ = when.issued_ns;
-        if (before(next_sequence_, view_.head_sequence + view_.inline_count)) {
+        if (stamp.incarnation == view_.incarnation &&
+            before(next_sequence_, view_.head_sequence + view_.inline_count)) {
             look_again_at_inline(block);
         }
         return news::none;
@@ -40,20 +40,55 @@ peer_reader::news peer_reader::on_table(std::span<const std::byte> block,
     return accept(*seen, when);
 }
 
+// Whether it is the block accepted last, or that of the newcomer.
+bool peer_reader::is_known(const format::block_stamp& stamp) const noexcept {
+    const auto is_of = [&](const format::table_header& header) {
+        return header.incarnation != 0 && stamp.incarnation == header.incarnation &&
+               stamp.sequence == header.sequence;
+    };
+    return is_of(view_) || is_of(newcomer_.header);
+}
+
+peer_reader::news peer_reader::stale() noexcept {
+    counts_->add_rejected(errc::stale);
+    return news::rejected;
+}
+
 peer_reader::news peer_reader::accept(const format::table_view& seen,
                                       const read_times& when) noexcept {
-    const bool same_life = seen.incarnation == view_.incarnation;
-    if (same_life ? !before(view_.sequence, seen.sequence) || before(seen.head, view_.head) ||
-                        before(seen.head_sequence, view_.head_sequence)
-                  : is_former(seen.incarnation)) {
-        counts_->add_rejected(errc::stale);
-        return news::rejected;
+    if (seen.incarnation != view_.incarnation) {
+        return is_former(seen.incarnation) ? stale() : accept_newcomer(seen, when);
     }
-    ack_ = format::acknowledgement_of(seen, setup_.own_slot);
-    if (!same_life) {
-        start_at_end_of(seen, when);
+    newcomer_ = {};  // it was none: the present life goes on
+    return accept_beat(seen, when);
+}
+
+peer_reader::news peer_reader::accept_newcomer(const format::table_view& seen,
+                                               const read_times& when) noexcept {
+    if (seen.incarnation != newcomer_.header.incarnation) {
+        newcomer_ = {seen, seen.head_sequence + seen.inline_count, last_issued_ns_, when.done_ns};
+        last_issued_ns_ = when.issued_ns;
+        if (view_.incarnation != 0) {
+            return news::none;
+        }
+        start_behind(newcomer_);
+        ack_ = format::acknowledgement_of(seen, setup_.own_slot);
         return news::first_sight;
     }
+    if (!before(newcomer_.header.sequence, seen.sequence)) {
+        return stale();
+    }
+    start_behind(newcomer_);
+    return accept_beat(seen, when);
+}
+
+peer_reader::news peer_reader::accept_beat(const format::table_view& seen,
+                                           const read_times& when) noexcept {
+    if (!before(view_.sequence, seen.sequence) || before(seen.head, view_.head) ||
+        before(seen.head_sequence, view_.head_sequence)) {
+        return stale();
+    }
+    ack_ = format::acknowledgement_of(seen, setup_.own_slot);
     age_.advance(seen.clock_ns, last_issued_ns_, when.done_ns);
     last_issued_ns_ = when.issued_ns;
     view_ = seen;
@@ -74,20 +109,19 @@ void peer_reader::look_again_at_inline(std::span<const std::byte> block) noexcep
     }
 }
 
-void peer_reader::start_at_end_of(const format::table_view& seen, const read_times& when) noexcept {
+void peer_reader::start_behind(const newcomer& first) noexcept {
     if (view_.incarnation != 0) {
         former_[former_next_] = view_.incarnation;
         former_next_ = (former_next_ + 1) % former_.size();
     }
-    // Before the first read nothing bounds the block's age; what counts is what comes after it.
-    age_.restart(seen.clock_ns, last_issued_ns_ != 0 ? last_issued_ns_ : when.issued_ns,
-                 when.done_ns);
-    last_issued_ns_ = when.issued_ns;
-    view_ = seen;
-    view_is_current_ = true;
-    position_ = seen.head;
-    next_sequence_ = seen.head_sequence + seen.inline_count;
+    age_.restart(first.header.clock_ns, first.unseen_ns, first.seen_ns);
+    view_ = {};
+    static_cast<format::table_header&>(view_) = first.header;
+    view_is_current_ = false;
+    position_ = first.header.head;
+    next_sequence_ = first.next_sequence;
     damaged_since_ns_.reset();
+    newcomer_ = {};
 }
 
 bool peer_reader::is_former(std::uint64_t incarnation) const noexcept {
@@ -126,6 +160,13 @@ void peer_reader::on_ring(std::span<const std::byte> bytes, std::uint64_t now_ns
     }
 }
 
+// Whether the batch is within what the table block says. One whose write failed may lie here, from
+// before another was written at the same position.
+bool peer_reader::is_announced(const format::batch_view& batch) const noexcept {
+    return !before(view_.head, position_ + batch.advance_bytes) &&
+           !before(view_.head_sequence, batch.first_sequence + batch.frame_count);
+}
+
 bool peer_reader::take_batch(std::span<const std::byte> bytes, std::uint64_t now_ns,
                              frame_sink& sink, std::size_t& used) noexcept {
     const format::batch_identity expected{setup_.cluster, setup_.peer_slot, view_.incarnation,
@@ -137,6 +178,10 @@ bool peer_reader::take_batch(std::span<const std::byte> bytes, std::uint64_t now
         if (kind != errc::truncated || used == 0) {
             on_bad_batch(kind, now_ns);
         }
+        return false;
+    }
+    if (!is_announced(*batch)) {
+        on_bad_batch(errc::stale, now_ns);
         return false;
     }
     damaged_since_ns_.reset();

@@ -4,7 +4,9 @@
 // I/O and has no clock; owned by the receiver's thread.
 //
 // A reader starts at the end of what a new incarnation has published: nothing that was written
-// before we first saw that incarnation is ever delivered.
+// before we first saw that incarnation is ever delivered. Where it knows one already, it follows
+// the new one from its second block on: an old block that a device gives back (a lagging mirror, a
+// restored snapshot) has no second one, and must not end the life of the present incarnation.
 #pragma once
 
 #include <array>
@@ -46,9 +48,9 @@ class peer_reader {
         : setup_(setup), counts_(&counts) {}
 
     enum class news {
-        none,         // the block is the one seen before
+        none,         // the block is the one seen before, or a new life's first
         rejected,     // it failed its checks and was counted
-        first_sight,  // an intact block of an incarnation not seen before
+        first_sight,  // an intact block, the first of this peer
         beat,         // a newer block of the same incarnation, running
         farewell,     // likewise, stopped
     };
@@ -78,11 +80,24 @@ class peer_reader {
     std::uint64_t frames_lost() const noexcept { return frames_lost_; }
 
   private:
+    // A block of another life that may be the peer's next: where we would start to read.
+    struct newcomer {
+        format::table_header header;  // incarnation 0: none
+        std::uint64_t next_sequence = 0;
+        std::uint64_t unseen_ns = 0;
+        std::uint64_t seen_ns = 0;
+    };
+
     news accept(const format::table_view& seen, const read_times& when) noexcept;
+    news accept_newcomer(const format::table_view& seen, const read_times& when) noexcept;
+    news accept_beat(const format::table_view& seen, const read_times& when) noexcept;
+    news stale() noexcept;
+    bool is_known(const format::block_stamp& stamp) const noexcept;
     void look_again_at_inline(std::span<const std::byte> block) noexcept;
-    void start_at_end_of(const format::table_view& seen, const read_times& when) noexcept;
+    void start_behind(const newcomer& first) noexcept;
     bool is_former(std::uint64_t incarnation) const noexcept;
     void skip_to_tail_if_lapped() noexcept;
+    bool is_announced(const format::batch_view& batch) const noexcept;
     bool take_batch(std::span<const std::byte> bytes, std::uint64_t now_ns, frame_sink& sink,
                     std::size_t& used) noexcept;
     void on_bad_batch(errc kind, std::uint64_t now_ns) noexcept;
@@ -100,6 +115,7 @@ class peer_reader {
     std::uint64_t position_ = 0;        // of the next batch to read
     std::uint64_t next_sequence_ = 0;   // of the next frame
     std::optional<std::uint64_t> damaged_since_ns_;
+    newcomer newcomer_;
     std::array<std::uint64_t, 8> former_{};  // incarnations that have ended
     std::size_t former_next_ = 0;
     std::uint64_t frames_read_ = 0;
