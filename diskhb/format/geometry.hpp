@@ -35,6 +35,9 @@ struct geometry {
         return table_offset() + std::uint64_t{slot} * block_bytes;
     }
     std::uint64_t quorum_offset() const noexcept { return table_offset() + table_bytes(); }
+    std::uint64_t quorum_offset(slot_index slot) const noexcept {
+        return quorum_offset() + std::uint64_t{slot} * block_bytes;
+    }
     // Rings start at a multiple of 1 MiB, for the sake of RAID stripes and erase blocks.
     std::uint64_t rings_offset() const noexcept {
         constexpr std::uint64_t mib = 1 << 20;
