@@ -19,8 +19,9 @@ std::uint64_t in_ns(milliseconds duration) noexcept {
     return static_cast<std::uint64_t>(std::chrono::nanoseconds(duration).count());
 }
 
-// Our slot shows another writer when its blocks go on, not when an old one appears.
-constexpr unsigned strange_blocks_max = 2;
+// Our slot shows another writer when its blocks go on, not when a device first gives back old ones
+// of our former life and then newer ones.
+constexpr unsigned strange_blocks_max = 3;
 
 }  // namespace
 
@@ -147,10 +148,10 @@ void lease::read_own_slot(const volume_was_read& done) {
     if (!is_intact) {
         return;
     }
-    const bool goes_on = shown.stamp.incarnation == stranger_.incarnation &&
-                         shown.stamp.sequence > stranger_.sequence;
+    const bool goes_on = shown.stamp.incarnation == volume.stranger.incarnation &&
+                         shown.stamp.sequence > volume.stranger.sequence;
     strange_blocks_ += goes_on ? 1 : 0;
-    stranger_ = {shown.stamp.incarnation, shown.stamp.sequence};
+    volume.stranger = {shown.stamp.incarnation, shown.stamp.sequence};
     if (strange_blocks_ >= strange_blocks_max && phase_ != phase::thrown_out) {
         phase_ = phase::thrown_out;
         granting_ = grant_state::none;

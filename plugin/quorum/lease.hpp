@@ -127,6 +127,7 @@ class lease {
         std::uint64_t next_read_ns = 0;  // 0: as soon as possible
         std::uint64_t next_write_ns = 0;
         std::uint64_t ballot_since_ns = 0;  // issue of the first read that showed our ballot there
+        format::quorum_echo stranger;       // the last block of another incarnation in our slot
     };
 
     // lease.cpp: inputs, blocks, I/O.
@@ -204,7 +205,6 @@ class lease {
     std::uint64_t quarantine_end_ns_ = 0;
     std::uint64_t stop_sequence_ = 0;
     unsigned strange_blocks_ = 0;  // of another incarnation that go on, in our slot
-    format::quorum_echo stranger_;
 
     // Corosync.
     ring_id ring_;
