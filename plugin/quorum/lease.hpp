@@ -182,6 +182,7 @@ class lease {
     bool is_live(slot_index slot) const noexcept;
     std::vector<partition> live_partitions() const;
     bool is_settled() const noexcept;
+    bool is_outbid() const noexcept;
     const format::quorum_block* incumbent() const noexcept;
     unsigned rank_in(const partition& mine) const noexcept;
 
@@ -242,6 +243,7 @@ class lease {
     std::uint64_t retry_ns_ = 0;
     std::uint64_t free_since_ns_ = 0;    // no grant in force since
     std::uint64_t better_since_ns_ = 0;  // another partition is better since
+    std::uint64_t outbid_since_ns_ = 0;  // a member cannot vote under our grant since
     std::uint64_t revoked_at_ns_ = 0;
     std::uint32_t score_ = 0;
     format::heuristics_result heuristics_ = format::heuristics_result::off;

@@ -24,14 +24,13 @@ std::vector<partition> lease::live_partitions() const {
     std::vector<candidate> live;
     for (slot_index slot = 0; slot < options_.slots; ++slot) {
         if (slot == options_.slot) {
-            if (is_ready(now_ns_) && state_ == quorum_state::running && ring_.known()) {
+            if (is_ready(now_ns_) && ring_.known()) {
                 live.push_back({slot, ring_, score_});
             }
             continue;
         }
         const quorum_block* const block = neighbours_[slot].newest();
-        if (is_live(slot) && block->ready && block->state == quorum_state::running &&
-            block->ring_members.test(slot)) {
+        if (is_live(slot) && block->ready && block->ring_members.test(slot)) {
             live.push_back({slot, block->ring, block->score});
         }
     }
@@ -73,11 +72,13 @@ const quorum_block* lease::incumbent() const noexcept {
     return newest;
 }
 
-// How many of the partition are to try before us.
+// How many of the partition are to try before us: those that can.
 unsigned lease::rank_in(const partition& mine) const noexcept {
     unsigned rank = 0;
     for (slot_index slot = 0; slot < options_.slot; ++slot) {
-        rank += mine.nodes.test(slot) ? 1 : 0;
+        const bool can =
+            mine.nodes.test(slot) && neighbours_[slot].newest()->state == quorum_state::running;
+        rank += can ? 1 : 0;
     }
     return rank;
 }
@@ -102,9 +103,32 @@ void lease::choose() {
     }
 }
 
+// Whether a node of our ring has promised itself to a ballot above our grant, so that it cannot
+// vote under it: one that came to nothing, or we would have seen it win.
+bool lease::is_outbid() const noexcept {
+    for (slot_index slot = 0; slot < options_.slots; ++slot) {
+        const quorum_block* const block = neighbours_[slot].newest();
+        if (slot != options_.slot && is_live(slot) && block->ring == ring_ &&
+            block->joined.number > value_.epoch) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // A partition that has turned up beside ours and is better gets the grant. A tie is no reason:
 // it is only looked at when the ring of the grant breaks.
 void lease::choose_as_holder() {
+    if (!is_outbid()) {
+        outbid_since_ns_ = 0;
+    } else if (outbid_since_ns_ == 0) {
+        outbid_since_ns_ = now_ns_;
+    } else if (now_ns_ >= outbid_since_ns_ + 2 * interval_ns_) {
+        // A higher ballot for the same ring: nobody's vote ends over that.
+        outbid_since_ns_ = 0;
+        start_ballot();
+        return;
+    }
     const auto all = live_partitions();
     const auto best = best_partition(all, options_.ties);
     const auto mine = std::find_if(all.begin(), all.end(),
@@ -159,7 +183,7 @@ void lease::choose_without_holder() {
         free_since_ns_ = 0;
         const auto slot = static_cast<slot_index>(other->node_id - 1);
         const std::uint64_t sighted_ns = neighbours_[slot].sighted_ns();
-        const unsigned before_us = rank - (mine->nodes.test(slot) && slot < options_.slot ? 1 : 0);
+        const unsigned before_us = rank - (rank > 0 && slot < options_.slot ? 1 : 0);
         // The office of our own ring is vacant: no need to wait for votes of other rings.
         if (other->value.ring == ring_ &&
             now_ns_ >= sighted_ns + drop_ns_ / 2 + before_us * interval_ns_) {

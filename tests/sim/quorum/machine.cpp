@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "machine.hpp"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 namespace diskhb::quorum_sim {
@@ -209,6 +211,21 @@ void machine::change_ring(const quorum::ring_id& ring, const quorum::slot_set& m
         daemon_->news = quorum::ring_has_changed{ring, members, corosync_.is_waiting()};
         daemon_->news_ns = local_ns + random_.between(100'000, 20'000'000);
     }
+}
+
+std::string machine::describe() const {
+    if (!daemon_) {
+        return fmt::format("node {}: {}, no daemon", index_ + 1, is_up_ ? "up" : "down");
+    }
+    const format::quorum_block& block = daemon_->logic.block();
+    return fmt::format(
+        "node {}: ring {} vote {}; block {} state {} ready {} ring {} joined {} granting {} epoch "
+        "{} "
+        "order {} accepted {}",
+        index_ + 1, corosync_.ring().sequence, has_vote(), block.sequence,
+        static_cast<int>(block.state), block.ready, block.ring.sequence, block.joined.number,
+        static_cast<int>(block.granting), block.value.epoch, static_cast<int>(daemon_->order.vote),
+        block.accepted);
 }
 
 void machine::crash() {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "io/sim_device.hpp"
@@ -62,6 +63,9 @@ class machine {
     const quorum::ring_id& ring() const noexcept { return corosync_.ring(); }
     const quorum::slot_set& members() const noexcept { return members_; }
     bool has_vote() const noexcept { return is_up_ && !is_frozen_ && corosync_.counts_vote(); }
+
+    // For people.
+    std::string describe() const;
 
     // Faults.
     bool is_up() const noexcept { return is_up_; }
