@@ -69,7 +69,10 @@ void machine::run(std::uint64_t now_ns) {
     if (daemon_ && !daemon_->main_hangs) {
         run_main(local_ns);
     }
-    if (daemon_ && !daemon_->votes_hang) {
+    if (daemon_ && daemon_->in_call && local_ns >= daemon_->call_ends_ns) {
+        end_call(local_ns);
+    }
+    if (daemon_ && !daemon_->votes_hang && !daemon_->in_call) {
         run_votes(local_ns);
     }
 }
@@ -160,28 +163,34 @@ void machine::submit(unsigned index, bool is_write, std::uint64_t local_ns) {
     volume.channel->submit(wanted);
 }
 
+// Corosync carries the call out, whatever the thread that made it does meanwhile.
+void machine::end_call(std::uint64_t local_ns) {
+    daemon& each = *daemon_;
+    each.in_call = false;
+    const bool had_vote = has_vote();
+    const bool accepted = corosync_.poll(each.call_order.ring, each.call_casts, local_ns);
+    if (accepted) {
+        vote_is_late_ =
+            call_was_frozen_ && each.call_casts && local_ns >= each.call_order.valid_until_ns;
+        late_votes_ += vote_is_late_ ? 1 : 0;
+    }
+    call_was_frozen_ = false;
+    if (has_vote() != had_vote) {
+        trace(has_vote() ? "has the vote" : "has no vote", corosync_.ring().sequence);
+    }
+    const bool was_followed = each.call_casts == (each.call_order.vote == vote_state::yes);
+    if (accepted && was_followed) {
+        each.accepted = each.call_order.generation;
+        each.wake_ns = local_ns;
+    }
+    if (!accepted || vote_is_late_) {
+        each.next_poll_ns = accepted ? local_ns : local_ns + 20'000'000;
+    }
+}
+
 // Polls when the order changes, every half timeout, and when a yes has run out.
 void machine::run_votes(std::uint64_t local_ns) {
     daemon& each = *daemon_;
-    if (each.in_call) {
-        if (local_ns < each.call_ends_ns) {
-            return;
-        }
-        each.in_call = false;
-        const bool had_vote = has_vote();
-        const bool accepted = corosync_.poll(each.call_order.ring, each.call_casts, local_ns);
-        if (has_vote() != had_vote) {
-            trace(has_vote() ? "has the vote" : "has no vote", corosync_.ring().sequence);
-        }
-        const bool was_followed = each.call_casts == (each.call_order.vote == vote_state::yes);
-        if (accepted && was_followed) {
-            each.accepted = each.call_order.generation;
-            each.wake_ns = local_ns;
-        }
-        if (!accepted) {
-            each.next_poll_ns = local_ns + 20'000'000;
-        }
-    }
     if (local_ns < each.next_poll_ns || !each.order.ring.known()) {
         each.next_poll_ns = each.order.ring.known() ? each.next_poll_ns : never_ns;
         return;
@@ -235,6 +244,14 @@ void machine::crash() {
     trace("crash", 0);
 }
 
+void machine::kill_daemon(std::uint64_t now_ns) {
+    // What it has sent is carried out all the same.
+    if (daemon_ && daemon_->in_call) {
+        end_call(clock_.local(now_ns));
+    }
+    daemon_.reset();
+}
+
 void machine::boot(std::uint64_t now_ns) {
     is_up_ = true;
     corosync_ =
@@ -249,6 +266,7 @@ void machine::thaw(std::uint64_t now_ns) {
     trace("thaw", 0);
     // Timers first: Corosync's main loop finds all of them due.
     corosync_.run_timer(clock_.local(now_ns));
+    call_was_frozen_ = daemon_ && daemon_->in_call;
 }
 
 void machine::start_daemon(std::uint64_t now_ns) {

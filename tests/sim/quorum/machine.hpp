@@ -62,7 +62,13 @@ class machine {
                      std::uint64_t now_ns);
     const quorum::ring_id& ring() const noexcept { return corosync_.ring(); }
     const quorum::slot_set& members() const noexcept { return members_; }
-    bool has_vote() const noexcept { return is_up_ && !is_frozen_ && corosync_.counts_vote(); }
+    bool has_vote() const noexcept {
+        return is_up_ && !is_frozen_ && corosync_.counts_vote() && !vote_is_late_;
+    }
+    // Votes cast by a poll that was on its way when the node froze, and that Corosync carried out
+    // after the thaw, when the right to it had run out. They last until the next poll, some
+    // milliseconds later; only fencing can cover them (doc/quorum.md, "What it cannot do").
+    std::uint64_t late_votes() const noexcept { return late_votes_; }
 
     // For people.
     std::string describe() const;
@@ -75,7 +81,7 @@ class machine {
     void boot(std::uint64_t now_ns);
     void freeze() noexcept { is_frozen_ = true; }
     void thaw(std::uint64_t now_ns);
-    void kill_daemon() { daemon_.reset(); }
+    void kill_daemon(std::uint64_t now_ns);
     void start_daemon(std::uint64_t now_ns);
     void stop_daemon(std::uint64_t now_ns);
     void hang_main(bool hangs) noexcept;
@@ -115,6 +121,7 @@ class machine {
 
     void run_main(std::uint64_t local_ns);
     void run_votes(std::uint64_t local_ns);
+    void end_call(std::uint64_t local_ns);
     void step(const quorum::lease_input& input, std::uint64_t local_ns);
     void submit(unsigned volume, bool is_write, std::uint64_t local_ns);
     void reap(std::uint64_t local_ns);
@@ -132,6 +139,9 @@ class machine {
     quorum::slot_set members_;
     std::unique_ptr<daemon> daemon_;
     bool stop_is_pending_ = false;
+    bool call_was_frozen_ = false;
+    bool vote_is_late_ = false;
+    std::uint64_t late_votes_ = 0;
 };
 
 }  // namespace diskhb::quorum_sim

@@ -22,6 +22,7 @@ struct totals {
     std::uint64_t runs = 0;
     std::uint64_t violations = 0;
     std::uint64_t votes_given = 0;
+    std::uint64_t late_votes = 0;
     std::uint64_t rings_formed = 0;
     std::uint64_t events = 0;
     std::uint64_t hash = 0;
@@ -35,6 +36,7 @@ struct totals {
         ++runs;
         violations += result.violation.empty() ? 0 : 1;
         votes_given += result.votes_given;
+        late_votes += result.late_votes;
         rings_formed += result.rings_formed;
         events += result.events;
         hash += result.trace_hash;  // the order of the runs must not matter
@@ -60,6 +62,7 @@ struct totals {
             "healed: one partition had the vote after at most {} ms (bound of that run {} ms; "
             "at most {:.0f} % of a bound)\n",
             slowest_heal_ns / 1'000'000, slowest_heal_bound_ns / 1'000'000, 100 * highest_share);
+        fmt::print("votes by a poll from before a freeze, not counted: {}\n", late_votes);
         bool all = true;
         const auto line = [&](const char* name, std::uint64_t times) {
             fmt::print("  {:<15} {:>10}\n", name, times);

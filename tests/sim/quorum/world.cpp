@@ -162,6 +162,9 @@ run_result world::run() {
             fmt::format("not one partition with the vote {} ms after all has healed",
                         result_.heal_bound_ns / ms);
     }
+    for (const auto& each : machines_) {
+        result_.late_votes += each->late_votes();
+    }
     for (const auto& by_volume : ports_) {
         for (const auto& port : by_volume) {
             for (std::size_t kind = 0; kind < io::sim_fault_count; ++kind) {
@@ -339,7 +342,7 @@ void world::strike(world_fault which) {
                 count(which);
                 trace(later.node, name_of(which), 0);
                 if (which == world_fault::daemon_killed) {
-                    node.kill_daemon();
+                    node.kill_daemon(clock_.now_ns());
                 } else {
                     node.stop_daemon(clock_.now_ns());
                 }

@@ -48,6 +48,7 @@ struct run_result {
     std::uint64_t healed_after_ns = 0;
     std::uint64_t heal_bound_ns = 0;
     std::uint64_t votes_given = 0;  // how often a node got the vote
+    std::uint64_t late_votes = 0;
     std::uint64_t rings_formed = 0;
     std::uint64_t events = 0;
     std::array<std::uint64_t, world_fault_count> world_faults{};
