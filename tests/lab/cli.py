@@ -2,7 +2,6 @@
 """The lab by hand: what the commands up, down, in, cut, heal, volume-fault and status do."""
 import argparse
 import os
-import subprocess
 import sys
 
 from lab import BASE, Lab
@@ -54,7 +53,7 @@ def up():
             lab.start()
         except BaseException:
             for node in lab.nodes:
-                if node.holder:
+                if node.log_tail():
                     print(f"--- {node.name}\n{node.log_tail(lines=10)}", file=sys.stderr)
             lab.stop()
             raise
@@ -80,7 +79,8 @@ def enter():
         lab = Lab.load(options.dir)
         node = lab.node(options.node)
         os.environ.update(lab.environment())
-        return subprocess.call(node.holder.enter() + (options.command or ["bash"]))
+        argv = node.holder.enter() + (options.command or ["bash"])
+        os.execvp(argv[0], argv)
 
     _run(main)
 

@@ -176,11 +176,11 @@ class Node:
                 from None
 
     def log_text(self, path=COROSYNC_LOG):
-        """A whole log of the node."""
+        """A whole log of the node; empty if there is none."""
         try:
             with open(self.holder.path(path), encoding="utf-8", errors="replace") as file:
                 return file.read()
-        except OSError:
+        except (AttributeError, OSError):
             return ""
 
     def log_tail(self, path=COROSYNC_LOG, lines=30):
