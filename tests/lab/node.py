@@ -170,7 +170,7 @@ class Node:
         try:
             answer = json.loads(done.stdout)
             return {"sent": answer["sent"], "received": answer["received"],
-                    "p50_us": answer["rtt_us"]["p50"], "max_us": answer["rtt_us"]["max"]}
+                    "p50_us": answer["rtt_us_p50"], "max_us": answer["rtt_us_max"]}
         except (ValueError, KeyError, TypeError):
             raise LabError(f"{self.name}: diskhb ping says {done.stdout!r} {done.stderr!r}") \
                 from None
