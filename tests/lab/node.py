@@ -175,6 +175,11 @@ class Node:
             raise LabError(f"{self.name}: diskhb ping says {done.stdout!r} {done.stderr!r}") \
                 from None
 
+    def ring_counters(self):
+        """What diskhbd counts, by the names of diskhb/include/diskhb/statistics.hpp."""
+        return json.loads(self.run([self.lab.binary("diskhb/tools/diskhb"), "status",
+                                    "--json"]).stdout)["rings"][0]["counters"]
+
     def log_text(self, path=COROSYNC_LOG):
         """A whole log of the node; empty if there is none."""
         try:
