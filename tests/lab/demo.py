@@ -97,7 +97,7 @@ class Show:
         gap_ms = line["gap_ms"]
         rate = f"{sum(self.rates.values()):.0f}/s" if self.rates else "-"
         columns = [
-            f"{time.monotonic() - self.began:4.0f} s",
+            f"{line['t'] - self.began:4.0f} s",
             self.state(links[0], 8),
             self.state(links[1], 8),
             (self.screen.good if whole else self.screen.bad)(f"{member_text:<8}"),
