@@ -194,11 +194,15 @@ class checker {
     void check_membership() {
         const auto& totem = conf_.totem;
         if (totem.join_ms < least_join_ms(times_)) {
-            unsafe("totem.join", fmt::format("{} ms", totem.join_ms),
-                   fmt::format("shorter than {} round trips over this volume: on the ring alone, "
-                               "nodes repeat themselves instead of joining",
-                               join_round_trips),
-                   fmt::format("join: {}", advised_.join_ms));
+            // Below one round trip every answer comes too late for the question.
+            const bool too_short = totem.join_ms * join_round_trips < least_join_ms(times_);
+            found_.push_back(
+                {too_short ? severity::unsafe : severity::advice, "totem.join",
+                 fmt::format("{} ms", totem.join_ms),
+                 fmt::format("shorter than {} round trips over this volume: on the ring alone, "
+                             "nodes ask again before the answer can be there",
+                             join_round_trips),
+                 fmt::format("join: {}", advised_.join_ms)});
         }
         // Corosync's own default is rounded down as well.
         if (totem.consensus_ms < std::uint64_t{totem.token_ms} * 12 / 10) {

@@ -55,10 +55,11 @@ def _daemon_pid(node):
     return node.pids["diskhbd"]
 
 
-def _iperf(lab, seconds, mib_per_s=None):
+def _iperf(lab, seconds):
     """TCP from n1 to n2 over the ring, in MiB/s."""
     sender, receiver = lab.nodes
-    server = receiver.popen(["iperf3", "--server", "--one-off"], stdout=subprocess.DEVNULL)
+    server = receiver.popen(["iperf3", "--server", "--one-off"], stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL)
     try:
         time.sleep(0.5)
         done = sender.run(["iperf3", "--client", config.ring_address(receiver.id), "--json",
