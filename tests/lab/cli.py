@@ -31,6 +31,7 @@ def up():
     parser.add_argument("--size", type=int, default=256, help="of the volume, in MiB")
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--no-ring", action="store_true", help="the network link only")
+    parser.add_argument("--encrypted", action="store_true", help="knet encrypts both links")
     parser.add_argument("--token", type=int, metavar="MS", help="totem's token timeout")
     parser.add_argument("--timer", action="append", default=[], metavar="NAME=MS",
                         help="any timer of tests/lab/config.py, link1_ping_timeout for example")
@@ -48,6 +49,7 @@ def up():
         lab = Lab(directory=options.dir, nodes=options.nodes, volume=options.volume,
                   ring=not options.no_ring, timers=timers, slots=options.slots,
                   volume_bytes=options.size << 20, detached=True,
+                  encrypted=options.encrypted,
                   ring_options="".join(line + "\n" for line in options.ring_option))
         try:
             lab.start()

@@ -63,6 +63,12 @@ class Node:
         with open(os.path.join(self.dir, "etc/diskhb/diskhb.toml"), "w", encoding="utf-8") as file:
             file.write(diskhb_toml)
 
+    def write_key(self, key):
+        """Writes knet's key, which is used if the cluster is encrypted (corosync-keygen(8))."""
+        with open(os.path.join(self.dir, "etc/corosync/authkey"), "wb") as file:
+            os.fchmod(file.fileno(), 0o400)
+            file.write(key)
+
     def run(self, argv, check=True, timeout_s=30, **options):
         """Runs a command in the node; returns the CompletedProcess with text output."""
         argv = [str(word) for word in argv]
