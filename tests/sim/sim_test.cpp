@@ -9,7 +9,7 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr std::uint64_t seeds_by_default = 20;
 #else
-inline constexpr std::uint64_t seeds_by_default = 500;
+inline constexpr std::uint64_t seeds_by_default = 600;
 #endif
 
 namespace diskhb::sim {
@@ -43,6 +43,15 @@ TEST_P(simulation_part, delivers_nothing_wrong_and_recovers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(seeds, simulation_part, testing::Values(0, 1, 2, 3));
+
+TEST(simulation, loses_no_datagram_where_nothing_fails) {
+    for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+        const outcome one = simulate_health(seed);
+        for (const auto& violation : one.violations) {
+            ADD_FAILURE() << "seed " << seed << ": " << violation;
+        }
+    }
+}
 
 TEST(simulation, is_the_same_again_for_the_same_seed) {
     for (std::uint64_t seed = 1; seed <= 10; ++seed) {

@@ -73,10 +73,18 @@ void draw_faults(plan& made, io::sim_random& random) {
     made.numbers_wrap = random.chance(0.3);
 }
 
-plan draw_plan(io::sim_random& random) {
+plan draw_plan(io::sim_random& random, bool is_healthy) {
     plan made;
     draw_settings(made, random);
     draw_faults(made, random);
+    if (is_healthy) {
+        made.io_rates = {};
+        made.troubles.clear();
+        // Until blocks have come in quick succession, the doubt about a delay is a beat and a poll.
+        const auto poll_ns = static_cast<std::uint64_t>(made.options.poll_idle.count());
+        made.ttl_ns = std::max(made.ttl_ns, made.beat_ns * 11 / 10 + 3 * poll_ns + 20 * ms);
+        made.options.ttl = nanoseconds(made.ttl_ns);
+    }
     return made;
 }
 
@@ -102,8 +110,9 @@ std::string describe(const plan& of) {
 
 class simulation {
   public:
-    explicit simulation(std::uint64_t seed);
+    simulation(std::uint64_t seed, bool is_healthy);
     outcome run();
+    outcome run_healthy();
 
   private:
     struct client {
@@ -127,6 +136,7 @@ class simulation {
     bool exchange_round(std::vector<std::uint64_t>& datagrams,
                         std::vector<std::uint64_t>& messages);
     void check_rules();
+    outcome finish(std::uint64_t begin_ns);
     void count(fault which, std::uint64_t times = 1) {
         outcome_.faults[static_cast<std::size_t>(which)] += times;
     }
@@ -142,20 +152,22 @@ class simulation {
     std::uint64_t next_trouble_ns_ = 0;
     std::uint64_t next_release_ns_ = 0;
     std::vector<std::byte> snapshot_;
+    bool is_healthy_ = false;
     bool faults_ended_ = false;
     outcome outcome_;
 };
 
-simulation::simulation(std::uint64_t seed)
+simulation::simulation(std::uint64_t seed, bool is_healthy)
     : random_(io::mix(seed)),
-      plan_(draw_plan(random_)),
+      plan_(draw_plan(random_, is_healthy)),
       ring_(test::small_superblock(
           "sim", 256 * 1024,
           static_cast<std::uint16_t>(std::max<std::uint64_t>(plan_.nodes, random_.between(2, 8))))),
       judge_(age_ns_most(plan_)),
       clients_(plan_.nodes),
       restarts_ns_(plan_.nodes, io::sim_never_ns),
-      heals_ns_(plan_.nodes, io::sim_never_ns) {
+      heals_ns_(plan_.nodes, io::sim_never_ns),
+      is_healthy_(is_healthy) {
     for (std::uint32_t id = 1; id <= plan_.nodes; ++id) {
         nodes_.push_back(std::make_unique<virtual_node>(plan_of(id), ring_, judge_));
         restarts_ns_[id - 1] = ring_.now_ns() + random_.below(500 * ms);
@@ -205,13 +217,53 @@ outcome simulation::run() {
     if (judge_.violations().empty()) {
         exchange();
     }
+    outcome_.recovery_ns = ring_.now_ns() - healed_ns;
+    return finish(begin_ns);
+}
+
+outcome simulation::run_healthy() {
+    const std::uint64_t begin_ns = ring_.now_ns();
+    faults_ended_ = true;
+    find_together();
+    const std::uint64_t quiet_ns = 5 * plan_.beat_ns + second;
+    std::uint64_t expected = 0;
+    for (const std::uint64_t end_ns = ring_.now_ns() + quiet_ns; ring_.now_ns() < end_ns;) {
+        advance(end_ns);
+    }
+    const std::uint64_t before = judge_.datagrams_delivered();
+    for (int letter = 0; letter < 500; ++letter) {
+        virtual_node& from = *nodes_[random_.below(nodes_.size())];
+        const auto to = static_cast<std::uint32_t>(random_.below(nodes_.size() + 1));
+        if (to == from.id()) {
+            continue;
+        }
+        const std::size_t size = random_.between(48, random_.chance(0.1) ? 9000 : 300);
+        if (!from.send_datagram(to, packet_type::cluster, size)) {
+            judge_.violated(fmt::format("node {} refused a datagram", from.id()));
+        }
+        expected += to == every_node ? nodes_.size() - 1 : 1;
+        const std::uint64_t pause_ns = random_.below(2 * plan_.send_every_ns);
+        for (const std::uint64_t end_ns = ring_.now_ns() + pause_ns; ring_.now_ns() < end_ns;) {
+            advance(end_ns);
+        }
+    }
+    for (const std::uint64_t end_ns = ring_.now_ns() + second; ring_.now_ns() < end_ns;) {
+        advance(end_ns);
+    }
+    const std::uint64_t arrived = judge_.datagrams_delivered() - before;
+    if (arrived != expected) {
+        judge_.violated(fmt::format("{} of {} datagrams arrived", arrived, expected));
+    }
+    return finish(begin_ns);
+}
+
+outcome simulation::finish(std::uint64_t begin_ns) {
     if (!judge_.violations().empty()) {
         judge_.violated(describe(plan_));
         for (const auto& each : nodes_) {
             judge_.violated(each->describe());
         }
     }
-    outcome_.recovery_ns = ring_.now_ns() - healed_ns;
     check_rules();
     outcome_.settings = describe(plan_);
     outcome_.violations = judge_.violations();
@@ -272,7 +324,9 @@ void simulation::act(std::size_t index) {
     }
     if (node.is_up() && clients_[index].next_ns <= now_ns) {
         clients_[index].next_ns = now_ns + random_.below(2 * plan_.send_every_ns) + 1;
-        send_something(node);
+        if (!is_healthy_) {
+            send_something(node);
+        }
         if (clients_[index].takes_after_ns <= now_ns) {
             node.take_messages();
             clients_[index].takes_after_ns =
@@ -503,6 +557,8 @@ void outcome::add(const outcome& other) {
     recovery_ns = std::max(recovery_ns, other.recovery_ns);
 }
 
-outcome simulate(std::uint64_t seed) { return simulation(seed).run(); }
+outcome simulate(std::uint64_t seed) { return simulation(seed, false).run(); }
+
+outcome simulate_health(std::uint64_t seed) { return simulation(seed, true).run_healthy(); }
 
 }  // namespace diskhb::sim
