@@ -152,8 +152,6 @@ void print_json(const measure_command& command, const findings& found) {
         {"token", advised.token_ms},
         {"token_retransmits_before_loss_const", advised.token_retransmits_before_loss},
         {"join", advised.join_ms},
-        {"knet_mtu", advised.knet_mtu_bytes},
-        {"netmtu", advised.netmtu_bytes},
         {"network",
          {{"knet_ping_interval", advised.network_ping_interval_ms},
           {"knet_ping_timeout", advised.network_ping_timeout_ms},
@@ -203,10 +201,8 @@ void print_timers(const measure_command& command, const findings& found) {
                in_colour(colour::bold, fmt::format("corosync.conf for {} nodes", found.nodes)));
     fmt::print(
         "totem {{\n    link_mode: passive\n    token: {}\n"
-        "    token_retransmits_before_loss_const: {}\n    join: {}\n    knet_mtu: {}\n"
-        "    netmtu: {}\n",
-        advised.token_ms, advised.token_retransmits_before_loss, advised.join_ms,
-        advised.knet_mtu_bytes, advised.netmtu_bytes);
+        "    token_retransmits_before_loss_const: {}\n    join: {}\n",
+        advised.token_ms, advised.token_retransmits_before_loss, advised.join_ms);
     const auto interface = [&](const std::string& number, unsigned priority,
                                std::uint32_t interval_ms, std::uint32_t timeout_ms) {
         fmt::print(

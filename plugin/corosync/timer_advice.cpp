@@ -213,20 +213,11 @@ class checker {
     }
 
     void check_sizes() {
-        const auto& totem = conf_.totem;
-        if (totem.knet_mtu_bytes == 0) {
-            advice("totem.knet_mtu", "not given",
-                   "knet probes for it, and one probe lost on any link cuts the packets of all "
-                   "links to the least size until the next",
-                   fmt::format("knet_mtu: {}, or what the network's interfaces have",
-                               advised_.knet_mtu_bytes));
-        }
-        if (totem.netmtu_bytes == 0) {
-            advice("totem.netmtu", "not given",
-                   "a node sends up to 17 messages of 64 KiB at once, and one lost packet loses "
-                   "the whole message",
-                   fmt::format("netmtu: {} (takes effect when all nodes have restarted Corosync)",
-                               advised_.netmtu_bytes));
+        if (conf_.totem.knet_mtu_bytes != 0) {
+            advice("totem.knet_mtu", fmt::format("{} bytes", conf_.totem.knet_mtu_bytes),
+                   "holds for the ring too, which carries several times as much in larger packets "
+                   "once the network is gone",
+                   "take the line out: knet finds out what each link can carry");
         }
     }
 
@@ -272,8 +263,6 @@ timers advise_timers(const ring_times& times, unsigned nodes) {
         network_timeout_ms + knet_tick_ms + stall_ms + rotation_ms(times, nodes);
     chosen.token_ms = round_up(over_ms * (10 * retransmits + 2) / (10 * retransmits - 8), 500);
     chosen.join_ms = round_up(std::max<std::uint64_t>(join_ms_least, least_join_ms(times)), 50);
-    chosen.knet_mtu_bytes = 1500;
-    chosen.netmtu_bytes = 8192;
     chosen.survived_stall_ms = stall_ms;
     const std::uint32_t in_force_ms =
         chosen.token_ms + (nodes > 2 ? nodes - 2 : 0) * token_coefficient_ms;

@@ -22,7 +22,8 @@ struct ring_times {
 // the node table and one of a ring.
 std::uint64_t one_way_us(std::uint64_t write_us, std::uint64_t read_us, std::uint64_t poll_idle_us);
 
-// What to write into corosync.conf. consensus is left out: Corosync makes it 1.2 x token.
+// What to write into corosync.conf. Left out: consensus, which Corosync makes 1.2 x token, and
+// knet_mtu, which knet finds out for each link.
 struct timers {
     std::uint32_t token_ms = 0;
     std::uint32_t token_retransmits_before_loss = 0;
@@ -32,8 +33,6 @@ struct timers {
     std::uint32_t ring_ping_interval_ms = 0;
     std::uint32_t ring_ping_timeout_ms = 0;
     std::uint32_t pong_count = 0;
-    std::uint32_t knet_mtu_bytes = 0;
-    std::uint32_t netmtu_bytes = 0;
     // What follows, for people: a stall of the volume that the cluster survives while it runs on
     // the ring alone, and when a dead node is given up (token + consensus, both in force).
     std::uint32_t survived_stall_ms = 0;

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 
 namespace diskhb::corosync {
 namespace {
@@ -16,10 +17,8 @@ constexpr ring_times fast{11'000, 20'000};  // a volume of well below a millisec
 std::string conf_text(const timers& advised, unsigned nodes) {
     std::string text = fmt::format(
         "totem {{\n version: 2\n cluster_name: c\n crypto_cipher: aes256\n crypto_hash: sha256\n"
-        " token: {}\n token_retransmits_before_loss_const: {}\n join: {}\n knet_mtu: {}\n"
-        " netmtu: {}\n",
-        advised.token_ms, advised.token_retransmits_before_loss, advised.join_ms,
-        advised.knet_mtu_bytes, advised.netmtu_bytes);
+        " token: {}\n token_retransmits_before_loss_const: {}\n join: {}\n",
+        advised.token_ms, advised.token_retransmits_before_loss, advised.join_ms);
     text += fmt::format(
         " interface {{\n linknumber: 0\n knet_link_priority: 10\n knet_ping_interval: {}\n"
         " knet_ping_timeout: {}\n }}\n",
@@ -160,9 +159,8 @@ TEST(timer_check, finds_a_join_shorter_than_three_round_trips) {
     expect_one(check_with("join: 150", "join: 20"), unsafe, "totem.join");
 }
 
-TEST(timer_check, advises_fixed_sizes_and_encryption) {
-    expect_one(check_with("knet_mtu: 1500", "knet_mtu: 0"), advice, "totem.knet_mtu");
-    expect_one(check_with("netmtu: 8192", "netmtu: 0"), advice, "totem.netmtu");
+TEST(timer_check, advises_to_let_knet_find_its_mtu_and_to_encrypt) {
+    expect_one(check_with("version: 2", "version: 2\n knet_mtu: 1500"), advice, "totem.knet_mtu");
     expect_one(check_with("crypto_cipher: aes256\n crypto_hash: sha256",
                           "crypto_cipher: none\n crypto_hash: none"),
                advice, "totem.crypto_cipher");
@@ -179,6 +177,15 @@ TEST(timer_check, says_when_no_node_is_on_the_link) {
 
 TEST(timer_check, refuses_transports_without_links) {
     expect_one(check_with("version: 2", "version: 2\n transport: udpu"), unsafe, "totem.transport");
+}
+
+TEST(timer_check, has_nothing_against_the_configuration_that_is_shipped) {
+    const auto shipped = std::filesystem::path(__FILE__).parent_path() / "../../ha-configs";
+    const auto conf = read_corosync_conf((shipped / "corosync.conf").string());
+    const auto advised = advise_timers(fast, static_cast<unsigned>(conf.nodes.size()));
+    for (const auto& each : check_timers(conf, 1, fast, advised)) {
+        ADD_FAILURE() << each.key << " " << each.value << ": " << each.problem;
+    }
 }
 
 TEST(timer_check, puts_unsafe_values_first) {
