@@ -11,14 +11,15 @@
 
 namespace diskhb::sim {
 
-#define DISKHB_SIM_FAULTS(X)                                                                       \
-    X(read_error)                                                                                  \
-    X(write_error)                                                                                 \
-    X(slow)                                                                                        \
-    X(hang)                                                                                        \
-    X(lost_write) X(torn_write) X(misdirected_write) X(stale_read) X(bit_flip) X(crash)            \
-        X(crash_mid_write) X(restart) X(farewell) X(freeze) X(clock_rate) X(rollback) X(port_hang) \
-            X(volume_loss) X(number_wrap)
+#define DISKHB_SIM_FAULTS(X)                                                                   \
+    X(read_error)                                                                              \
+    X(write_error)                                                                             \
+    X(slow)                                                                                    \
+    X(hang)                                                                                    \
+    X(lost_write)                                                                              \
+    X(torn_write) X(misdirected_write) X(stale_read) X(bit_flip) X(crash) X(crash_mid_write)   \
+        X(restart) X(farewell) X(freeze) X(clock_rate) X(rollback) X(port_hang) X(volume_loss) \
+            X(number_wrap)
 
 enum class fault : std::size_t {
 #define DISKHB_SIM_FAULT_VALUE(name) name,
