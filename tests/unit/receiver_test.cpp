@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "engine/clock.hpp"
 #include "peer_log.hpp"
 #include "sim_ring.hpp"
 
@@ -110,6 +111,17 @@ TEST_F(receiver_test, reads_the_table_of_all_nodes_with_one_read_at_the_idle_int
     EXPECT_EQ(count(counter::bytes_read) - bytes,
               (count(counter::table_reads) - reads) * 3 * 4096);  // slots 1 to 3
     EXPECT_EQ(channel_->writes, 0U);
+}
+
+// A thread wakes some 100 us after it wanted to; 1 % fewer reads would be 1 % less than promised.
+TEST_F(receiver_test, keeps_its_idle_rate_though_it_always_wakes_late) {
+    run(100 * ms);
+    const auto reads = count(counter::table_reads);
+    ring_.run_until(ring_.now_ns() + 10'000 * ms, [&](std::uint64_t now_ns) {
+        const std::uint64_t next_ns = receiver_->step(now_ns);
+        return next_ns == never_ns || next_ns <= now_ns ? next_ns : next_ns + 100 * us;
+    });
+    EXPECT_NEAR(static_cast<double>(count(counter::table_reads) - reads), 1000, 1);
 }
 
 TEST_F(receiver_test, polls_hot_after_frames_and_after_we_have_sent) {
