@@ -2,16 +2,18 @@
 // Seeds of the simulation, in parts that CTest may run side by side.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "simulation.hpp"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// ThreadSanitizer is slow here and has one thread to look at; it shall only have seen it run.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr std::uint64_t seeds_by_default = 3;
+#elif defined(__SANITIZE_ADDRESS__)
 inline constexpr std::uint64_t seeds_by_default = 20;
-inline constexpr std::uint64_t healthy_seeds = 20;
 #else
 inline constexpr std::uint64_t seeds_by_default = 600;
-inline constexpr std::uint64_t healthy_seeds = 100;
 #endif
 
 namespace diskhb::sim {
@@ -34,11 +36,13 @@ TEST_P(simulation_part, delivers_nothing_wrong_and_recovers) {
         }
         total.add(one);
     }
-    EXPECT_GT(total.datagrams_delivered, 100 * seeds());
-    EXPECT_GT(total.messages_delivered, 10 * seeds());
+    EXPECT_GT(total.datagrams_delivered, 0U);
+    EXPECT_GT(total.messages_delivered, 0U);
     if (seeds() < 100) {
         return;  // too few for every fault
     }
+    EXPECT_GT(total.datagrams_delivered, 500 * seeds());
+    EXPECT_GT(total.messages_delivered, 100 * seeds());
     for (std::size_t which = 0; which < fault_count; ++which) {
         EXPECT_GT(total.faults[which], 0U) << fault_name(static_cast<fault>(which));
     }
@@ -47,7 +51,7 @@ TEST_P(simulation_part, delivers_nothing_wrong_and_recovers) {
 INSTANTIATE_TEST_SUITE_P(seeds, simulation_part, testing::Values(0, 1, 2, 3));
 
 TEST(simulation, loses_no_datagram_where_nothing_fails) {
-    for (std::uint64_t seed = 1; seed <= healthy_seeds; ++seed) {
+    for (std::uint64_t seed = 1; seed <= std::min<std::uint64_t>(100, seeds()); ++seed) {
         const outcome one = simulate_health(seed);
         for (const auto& violation : one.violations) {
             ADD_FAILURE() << "seed " << seed << ": " << violation;
@@ -56,7 +60,7 @@ TEST(simulation, loses_no_datagram_where_nothing_fails) {
 }
 
 TEST(simulation, is_the_same_again_for_the_same_seed) {
-    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    for (std::uint64_t seed = 1; seed <= std::min<std::uint64_t>(10, seeds()); ++seed) {
         const auto first = simulate(seed);
         const auto again = simulate(seed);
         EXPECT_EQ(first.trace_hash, again.trace_hash) << seed;

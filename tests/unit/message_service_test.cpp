@@ -32,7 +32,7 @@ struct side {
         return texts;
     }
     format::slot_index slot;
-    send_queue queue{8 << 20, 1};
+    send_queue queue{2 << 20, 1};
     ring::counters counts;
     message_service service;
     std::uint64_t sequence = 0;  // of our log
