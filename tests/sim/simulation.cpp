@@ -120,6 +120,7 @@ class simulation {
         std::uint64_t takes_after_ns = 0;  // it does not take its messages before
     };
 
+    void set_rates(io::sim_port& port) const;
     node_plan plan_of(std::uint32_t id);
     // Lets everything happen that is due, and goes on to the next event before end_ns.
     void advance(std::uint64_t end_ns);
@@ -173,15 +174,19 @@ simulation::simulation(std::uint64_t seed, bool is_healthy)
         restarts_ns_[id - 1] = ring_.now_ns() + random_.below(500 * ms);
     }
     for (auto& each : nodes_) {
-        for (std::size_t which = 0; which < io::sim_fault_count; ++which) {
-            each->port().set_rate(static_cast<io::sim_fault>(which), plan_.io_rates[which]);
-        }
+        set_rates(each->port());
         each->port().set_latency({20 * us, 150 * us, 30 * us, 300 * us, plan_.slow_ns});
     }
     count(fault::clock_rate, plan_.clocks_differ ? 1 : 0);
     count(fault::number_wrap, plan_.numbers_wrap ? 1 : 0);
     outcome_.nodes = plan_.nodes;
     snapshot_ = ring_.volume().snapshot();
+}
+
+void simulation::set_rates(io::sim_port& port) const {
+    for (std::size_t which = 0; which < io::sim_fault_count; ++which) {
+        port.set_rate(static_cast<io::sim_fault>(which), plan_.io_rates[which]);
+    }
 }
 
 node_plan simulation::plan_of(std::uint32_t id) {
@@ -321,6 +326,7 @@ void simulation::act(std::size_t index) {
         heals_ns_[index] = io::sim_never_ns;
         node.port().set_hanging(false);
         node.port().set_open_error(0);
+        set_rates(node.port());
     }
     if (node.is_up() && clients_[index].next_ns <= now_ns) {
         clients_[index].next_ns = now_ns + random_.below(2 * plan_.send_every_ns) + 1;
@@ -404,6 +410,8 @@ void simulation::befall(fault which, virtual_node& whom) {
             break;
         case fault::volume_loss:
             whom.port().set_open_error(ENODEV);
+            whom.port().set_rate(io::sim_fault::read_error, 1);
+            whom.port().set_rate(io::sim_fault::write_error, 1);
             heals_ns_[index] = now_ns + random_.below(2 * second);
             break;
         default:
@@ -535,10 +543,10 @@ void simulation::check_rules() {
 
 const char* fault_name(fault which) noexcept {
     constexpr std::array<const char*, fault_count> names = {
-#define DISKHB_SIM_FAULT_NAME(name) #name,
-        DISKHB_SIM_FAULTS(DISKHB_SIM_FAULT_NAME)
-#undef DISKHB_SIM_FAULT_NAME
-    };
+        "read_error",      "write_error",       "slow",        "hang",       "lost_write",
+        "torn_write",      "misdirected_write", "stale_read",  "bit_flip",   "crash",
+        "crash_mid_write", "restart",           "farewell",    "freeze",     "clock_rate",
+        "rollback",        "port_hang",         "volume_loss", "number_wrap"};
     const auto index = static_cast<std::size_t>(which);
     return index < names.size() ? names[index] : "unknown";
 }

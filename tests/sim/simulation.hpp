@@ -11,21 +11,27 @@
 
 namespace diskhb::sim {
 
-#define DISKHB_SIM_FAULTS(X)                                                                   \
-    X(read_error)                                                                              \
-    X(write_error)                                                                             \
-    X(slow)                                                                                    \
-    X(hang)                                                                                    \
-    X(lost_write)                                                                              \
-    X(torn_write) X(misdirected_write) X(stale_read) X(bit_flip) X(crash) X(crash_mid_write)   \
-        X(restart) X(farewell) X(freeze) X(clock_rate) X(rollback) X(port_hang) X(volume_loss) \
-            X(number_wrap)
-
 enum class fault : std::size_t {
-#define DISKHB_SIM_FAULT_VALUE(name) name,
-    DISKHB_SIM_FAULTS(DISKHB_SIM_FAULT_VALUE)
-#undef DISKHB_SIM_FAULT_VALUE
-        count_
+    read_error,  // the first nine befall single I/Os, as io::sim_fault has them
+    write_error,
+    slow,
+    hang,
+    lost_write,
+    torn_write,
+    misdirected_write,
+    stale_read,
+    bit_flip,
+    crash,  // power loss of a node
+    crash_mid_write,
+    restart,      // of a node that was down, as a new process
+    farewell,     // a node leaves in order
+    freeze,       // a process stands still
+    clock_rate,   // the nodes' clocks run up to 2 % apart
+    rollback,     // the volume is as it was some time ago
+    port_hang,    // no I/O of a node ends
+    volume_loss,  // a node cannot open the volume any more
+    number_wrap,  // positions and sequences begin just below 2^64
+    count_
 };
 inline constexpr std::size_t fault_count = static_cast<std::size_t>(fault::count_);
 const char* fault_name(fault which) noexcept;
