@@ -44,6 +44,9 @@ class node_test : public testing::TestWithParam<io_backend> {
         chosen.ttl = 5s;  // sanitizers and a busy machine are slow; nothing here tests the TTL
         chosen.beat_interval = 20ms;
         chosen.peer_timeout = 2s;
+        chosen.queue_bytes = 2 << 20;  // ThreadSanitizer takes long to clear memory
+        chosen.receive_bytes = 1 << 20;
+        chosen.message_window_bytes = 2 << 20;
         return chosen;
     }
     static bool hears(const node& from, std::uint32_t id) {
