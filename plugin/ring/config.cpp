@@ -21,6 +21,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr nanoseconds peer_timeout_max = std::chrono::seconds(60);
+constexpr nanoseconds beat_min = std::chrono::milliseconds(5);
 
 nanoseconds from_ms(double value_ms) {
     return nanoseconds(static_cast<std::int64_t>(value_ms * 1e6));
@@ -77,7 +78,9 @@ nanoseconds default_ttl(const corosync::knet_link& link) {
 void read_tuning(toml_section& section, node_options& engine) {
     engine.backend = read_io(section);
     take_ms(section, "ttl_ms", 1, 10000, engine.ttl);
-    take_ms(section, "beat_interval_ms", 5, 10000, engine.beat_interval);
+    // A reader's doubt about the age of the first frames is a beat long: it must not outlast them.
+    engine.beat_interval = std::clamp<nanoseconds>(engine.ttl / 2, beat_min, engine.beat_interval);
+    take_ms(section, "beat_interval_ms", to_ms(beat_min), 10000, engine.beat_interval);
     const bool beat_given = section.has("beat_interval_ms");
     const auto three_beats = 3 * engine.beat_interval;
     if (beat_given && !section.has("peer_timeout_ms")) {
