@@ -12,8 +12,7 @@ namespace diskhb {
 namespace {
 
 std::string page() {
-    const std::string here = __FILE__;
-    std::ifstream file(here.substr(0, here.rfind("tests/unit/")) + "diskhb/doc/engine.md");
+    std::ifstream file(DISKHB_SOURCE_DIR "/diskhb/doc/engine.md");
     return {std::istreambuf_iterator<char>(file), {}};
 }
 

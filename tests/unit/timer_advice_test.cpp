@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
 
 namespace diskhb::corosync {
 namespace {
@@ -180,8 +179,7 @@ TEST(timer_check, refuses_transports_without_links) {
 }
 
 TEST(timer_check, has_nothing_against_the_configuration_that_is_shipped) {
-    const auto shipped = std::filesystem::path(__FILE__).parent_path() / "../../ha-configs";
-    const auto conf = read_corosync_conf((shipped / "corosync.conf").string());
+    const auto conf = read_corosync_conf(DISKHB_SOURCE_DIR "/ha-configs/corosync.conf");
     const auto advised = advise_timers(fast, static_cast<unsigned>(conf.nodes.size()));
     for (const auto& each : check_timers(conf, 1, fast, advised)) {
         ADD_FAILURE() << each.key << " " << each.value << ": " << each.problem;
