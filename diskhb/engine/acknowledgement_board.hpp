@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Where the receiver writes down what it has read from each peer, and the flusher takes it from
-// for the next table block (requirement: acknowledgement rides on the data). Any thread.
+// for the next table block: acknowledgement rides on the data. Any thread.
 #pragma once
 
 #include <algorithm>

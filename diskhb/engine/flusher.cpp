@@ -27,8 +27,17 @@ flusher::flusher(const flusher_setup& setup, send_queue& queue, acknowledgement_
     DISKHB_ASSERT(setup.node_id >= 1 && setup.node_id <= setup.measures.slots);
 }
 
+void flusher::follow(std::uint64_t incarnation) noexcept {
+    if (incarnation == incarnation_) {
+        return;
+    }
+    incarnation_ = 0;
+    if (incarnation != 0 && in_flight_ == 0) {
+        join(incarnation);
+    }
+}
+
 void flusher::join(std::uint64_t incarnation) noexcept {
-    DISKHB_ASSERT(incarnation != 0 && in_flight_ == 0);
     incarnation_ = incarnation;
     log_ = ring::send_log(setup_.measures, setup_.batch_bytes, setup_.start);
     next_sequence_ = setup_.start.sequence;
@@ -115,12 +124,21 @@ bool flusher::reap(std::uint64_t now_ns) noexcept {
     just_written_ = true;
     if (failed_) {
         on_write_failed();
-    } else if (phase_ == phase::ring_write && incarnation_ != 0) {
+    } else if (incarnation_ == 0) {
+        on_life_over();
+    } else if (phase_ == phase::ring_write) {
         on_ring_written(now_ns);
     } else {
         on_table_written(now_ns);
     }
     return true;
+}
+
+// What the last write of a life brought can be read or not; nobody is to know any more.
+void flusher::on_life_over() noexcept {
+    phase_ = phase::idle;
+    counts_->add(counter::dropped_not_joined, unwritten_frames_);
+    unwritten_frames_ = 0;
 }
 
 void flusher::on_ring_written(std::uint64_t now_ns) noexcept {
@@ -137,7 +155,7 @@ void flusher::on_table_written(std::uint64_t now_ns) noexcept {
     unwritten_frames_ = 0;
     published_next_.store(next_sequence_, std::memory_order_relaxed);
     observer_->on_written(next_sequence_);
-    farewell_done_ = stopping_;
+    farewell_done_ = farewell_in_flight_;
 }
 
 void flusher::on_write_failed() noexcept {
@@ -204,6 +222,7 @@ std::uint32_t flusher::drain(std::span<std::byte> area, std::size_t& offset,
         area, offset, now_ns - std::min(now_ns, setup_.ttl_ns),
         [&](const format::frame& one) {
             ++taken;
+            newest_frame_ns_ = std::max(newest_frame_ns_, one.submitted_ns);
             left(one);
         },
         [&](const format::frame& one) {
@@ -222,7 +241,8 @@ void flusher::write_table(std::uint64_t now_ns) noexcept {
     header.state = stopping_ ? format::node_state::stopped : format::node_state::running;
     header.incarnation = incarnation_;
     header.sequence = ++beat_;
-    header.clock_ns = now_ns;
+    // A client may have submitted a frame after this step took the time.
+    header.clock_ns = std::max(now_ns, newest_frame_ns_);
     header.tail = log_.tail();
     header.tail_sequence = log_.tail_sequence();
     header.head = log_.head();
@@ -230,6 +250,7 @@ void flusher::write_table(std::uint64_t now_ns) noexcept {
     format::encode_table(table_.span(), setup_.measures, setup_.cluster, header, acks_,
                          std::span(inline_area_).first(inline_bytes_), inline_count_);
     phase_ = phase::table_write;
+    farewell_in_flight_ = stopping_;
     submit(setup_.measures.table_offset(slot_), table_.span(), now_ns);
     counts_->add(counter::table_writes);
 }

@@ -49,13 +49,12 @@ class flusher {
     flusher(const flusher_setup& setup, send_queue& queue, acknowledgement_board& board,
             ring::counters& counts, send_observer& observer);
 
-    // Starts a life on the volume: writes may begin. The channel has nothing in flight, a depth of
-    // at least 2, and stays the caller's until detach() or done().
-    void join(std::uint64_t incarnation) noexcept;
-    // The life ends at once: a write in flight is waited for, nothing more is written.
-    void leave() noexcept { incarnation_ = 0; }
-    // A channel to the volume, the first or after a loss. What was in the ring is forgotten: the
-    // volume may not have kept it. Nothing may be in flight on an earlier one.
+    // The life to write in, 0 for none; to be told before each step. Another life ends at once: a
+    // write in flight is waited for, nothing more is written. Then the new one begins.
+    void follow(std::uint64_t incarnation) noexcept;
+    // A channel to the volume, of a depth of at least 2, the first or after a loss. What was in the
+    // ring is forgotten: the volume may not have kept it. Nothing may be in flight on an earlier
+    // one; this one stays the caller's until detach().
     void attach(io::channel& channel, std::shared_ptr<waker> own_waker) noexcept;
     void detach() noexcept;
 
@@ -83,7 +82,9 @@ class flusher {
     enum class phase { idle, ring_write, table_write };
 
     // Takes completions; true when all writes of the phase have ended and the next one began.
+    void join(std::uint64_t incarnation) noexcept;
     bool reap(std::uint64_t now_ns) noexcept;
+    void on_life_over() noexcept;
     void on_ring_written(std::uint64_t now_ns) noexcept;
     void on_table_written(std::uint64_t now_ns) noexcept;
     void on_write_failed() noexcept;
@@ -108,6 +109,7 @@ class flusher {
     std::shared_ptr<waker> waker_;
     std::uint64_t incarnation_ = 0;
     bool stopping_ = false;
+    bool farewell_in_flight_ = false;
     bool farewell_done_ = false;
     bool lost_ = false;
 
@@ -115,6 +117,7 @@ class flusher {
     std::uint64_t next_sequence_;  // of the next frame taken from the queue
     std::uint64_t beat_ = 0;
     std::uint64_t last_write_ns_ = 0;
+    std::uint64_t newest_frame_ns_ = 0;  // the latest submission of a frame taken from the queue
 
     phase phase_ = phase::idle;
     unsigned in_flight_ = 0;

@@ -9,9 +9,10 @@
 namespace diskhb::engine {
 namespace {
 
-// A piece: 0 number u64, 8 the receiver's incarnation it is meant for u64, 16 flags u32, 20 length
-// of the whole message u32, then its bytes.
-constexpr std::size_t piece_header_bytes = 24;
+// A piece (doc/engine.md, "Messages"): 0 number u64, 8 the receiver's incarnation it is meant for
+// u64, 16 the sender's in which it was accepted u64 (it may still wait in the send queue when the
+// next one begins), 24 flags u32, 28 length of the whole message u32, then its bytes.
+constexpr std::size_t piece_header_bytes = 32;
 constexpr std::size_t piece_bytes_most = 32 * 1024;
 constexpr std::uint32_t flag_first = 1;
 constexpr std::uint32_t flag_last = 2;
@@ -103,7 +104,7 @@ boost::system::error_code message_service::send(format::slot_index to,
         return errc::no_such_node;
     }
     outbox& box = *outboxes_[to];
-    if (box.peer_incarnation == 0) {
+    if (box.peer_incarnation == 0 || our_incarnation_ == 0) {
         return errc::not_reachable;
     }
     const std::size_t count =
@@ -133,8 +134,9 @@ void message_service::keep(outbox& of, std::span<const std::byte> part, std::uin
     const std::uint64_t number = of.window.add();
     format::store<std::uint64_t>(piece, 0, number);
     format::store<std::uint64_t>(piece, 8, of.peer_incarnation);
-    format::store<std::uint32_t>(piece, 16, flags);
-    format::store<std::uint32_t>(piece, 20, static_cast<std::uint32_t>(message_bytes));
+    format::store<std::uint64_t>(piece, 16, our_incarnation_);
+    format::store<std::uint32_t>(piece, 24, flags);
+    format::store<std::uint32_t>(piece, 28, static_cast<std::uint32_t>(message_bytes));
     format::store_bytes(piece, piece_header_bytes, part);
     of.bytes.push(piece);
     of.sizes[number % of.sizes.size()] = static_cast<std::uint32_t>(piece.size());
@@ -227,11 +229,12 @@ bool message_service::on_piece(format::slot_index from, std::span<const std::byt
     }
     assembly& of = *assemblies_[from];
     if (format::load<std::uint64_t>(piece, 8) != our_incarnation_ ||
+        format::load<std::uint64_t>(piece, 16) != of.sender_incarnation ||
         format::load<std::uint64_t>(piece, 0) != of.wanted) {
         return false;  // of another life, a repetition, or after a loss: it will come again
     }
-    return assemble(from, of, format::load<std::uint32_t>(piece, 16),
-                    format::load<std::uint32_t>(piece, 20), piece.subspan(piece_header_bytes));
+    return assemble(from, of, format::load<std::uint32_t>(piece, 24),
+                    format::load<std::uint32_t>(piece, 28), piece.subspan(piece_header_bytes));
 }
 
 bool message_service::assemble(format::slot_index from, assembly& of, std::uint32_t flags,

@@ -34,7 +34,8 @@ class message_service {
     // We joined as that incarnation: all that was outstanding or half-assembled is gone.
     void restart(std::uint64_t our_incarnation) noexcept;
 
-    // Errors: window_shut, not_reachable (the peer was never heard), no_such_node.
+    // Errors: window_shut, not_reachable (the peer was never heard, or we have not
+    // joined), no_such_node.
     boost::system::error_code send(format::slot_index to,
                                    std::span<const std::byte> payload) noexcept;
     result<received> receive(std::span<std::byte> into, std::chrono::nanoseconds timeout) noexcept {

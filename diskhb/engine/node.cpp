@@ -100,8 +100,7 @@ class node::implementation : public std::enable_shared_from_this<implementation>
     void report(const boost::system::error_code& error);
     std::chrono::nanoseconds pause_before_reopening() const noexcept;
     bool is_joined() const noexcept {
-        return incarnation_.load(std::memory_order_acquire) != 0 &&
-               !writer_lost_.load(std::memory_order_relaxed);
+        return incarnation() != 0 && !writer_lost_.load(std::memory_order_relaxed);
     }
 
     const node_options options_;
@@ -122,9 +121,11 @@ class node::implementation : public std::enable_shared_from_this<implementation>
         return engine_ready_.load(std::memory_order_acquire);
     }
 
-    // The life we may write in, 0 for none: decided by the receiver's thread, followed by the
-    // flusher's.
-    std::atomic<std::uint64_t> incarnation_{0};
+    std::uint64_t incarnation() const noexcept {
+        const engine::ring_engine* const found = engine();
+        return found == nullptr ? 0 : found->incarnation();
+    }
+
     std::atomic<bool> writer_lost_{false};
     std::atomic<bool> stopping_{false};
 
@@ -224,7 +225,7 @@ bool node::implementation::open_for_reading(std::unique_ptr<io::block_device>& d
     channel = device->make_channel(engine::receiver::channel_depth);
     engine_->receiver().attach(*channel);
     receiver_waker_->use(channel.get());
-    const bool returned = incarnation_.load(std::memory_order_relaxed) != 0;
+    const bool returned = incarnation() != 0;
     if (returned) {
         counts_.add(counter::volume_returns);
     }
@@ -262,23 +263,22 @@ bool node::implementation::accept_volume(const format::superblock& found) {
     return true;
 }
 
-// Joins when the slot is free; gives up at once when somebody else writes there.
 void node::implementation::watch_slot() {
-    const bool joined = incarnation_.load(std::memory_order_relaxed) != 0;
-    const engine::slot_state slot = engine_->receiver().slot();
-    if (!joined && slot == engine::slot_state::free) {
-        const std::uint64_t drawn = engine::random_incarnation();
-        engine_->restart(drawn);
-        incarnation_.store(drawn, std::memory_order_release);
-        flusher_waker_->wake();
-        become(ring_state::running, {});
-    } else if (!joined && slot == engine::slot_state::taken) {
-        report(errc::slot_in_use);
-    } else if (joined && slot == engine::slot_state::taken) {
-        incarnation_.store(0, std::memory_order_release);
-        flusher_waker_->wake();
-        engine_->restart(0);
-        report(errc::slot_stolen);
+    using slot_change = engine::ring_engine::slot_change;
+    switch (engine_->watch_slot()) {
+        case slot_change::none:
+            break;
+        case slot_change::joined:
+            flusher_waker_->wake();
+            become(ring_state::running, {});
+            break;
+        case slot_change::in_use:
+            report(errc::slot_in_use);
+            break;
+        case slot_change::stolen:
+            flusher_waker_->wake();
+            report(errc::slot_stolen);
+            break;
     }
 }
 
@@ -288,12 +288,11 @@ void node::implementation::run_flusher() {
     std::unique_ptr<io::channel> channel;
     for (;;) {
         const bool stopping = stopping_.load(std::memory_order_relaxed);
-        const std::uint64_t incarnation = incarnation_.load(std::memory_order_acquire);
         engine::ring_engine* const found = engine();
-        if (found != nullptr && incarnation == 0) {
-            found->flusher().leave();
+        if (found != nullptr) {
+            found->flusher().follow(found->incarnation());
         }
-        if (found == nullptr || (incarnation == 0 && !found->flusher().busy())) {
+        if (found == nullptr || (found->flusher().incarnation() == 0 && !found->flusher().busy())) {
             if (stopping) {
                 break;
             }
@@ -307,9 +306,6 @@ void node::implementation::run_flusher() {
             }
             flusher_waker_->wait(reopen_pause);
             continue;
-        }
-        if (incarnation != 0 && incarnation != flusher.incarnation() && !flusher.busy()) {
-            flusher.join(incarnation);
         }
         if (stopping) {
             flusher.say_farewell();
@@ -358,10 +354,8 @@ void node::implementation::become(ring_state state, const std::string& error) {
 }
 
 void node::implementation::report(const boost::system::error_code& error) {
-    const bool was_running =
-        engine_ != nullptr && incarnation_.load(std::memory_order_relaxed) != 0;
     const ring_state missing =
-        was_running ? ring_state::volume_lost : ring_state::waiting_for_volume;
+        incarnation() != 0 ? ring_state::volume_lost : ring_state::waiting_for_volume;
     become(is_refusal(error) ? ring_state::refused : missing,
            source_.name() + ": " + error.message());
 }
@@ -451,7 +445,7 @@ result<std::chrono::nanoseconds> node::implementation::echo(
 diskhb::statistics node::implementation::statistics() const {
     diskhb::statistics now;
     now.volume = source_.name();
-    now.incarnation = incarnation_.load(std::memory_order_relaxed);
+    now.incarnation = incarnation();
     {
         const std::lock_guard guard(state_lock_);
         now.state = state_;

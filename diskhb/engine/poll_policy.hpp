@@ -23,15 +23,15 @@ class poll_policy {
         hot_until_ns_ = now_ns + settings_.hot_time_ns;
     }
 
-    // After a read that was issued at issued_ns: when to issue the next one.
-    std::uint64_t next_ns(std::uint64_t issued_ns, std::uint64_t now_ns) noexcept {
+    // After a read that was due at due_ns: when to issue the next one.
+    std::uint64_t next_ns(std::uint64_t due_ns, std::uint64_t now_ns) noexcept {
         // Intervals are counted from issue to issue: what a read takes is not added, and the idle
         // load is what the settings say. Doubling reaches the idle interval within a few polls.
         constexpr std::uint64_t first_step_ns = 100'000;
         const std::uint64_t wanted_ns =
             now_ns < hot_until_ns_ ? settings_.hot_ns : std::max(interval_ns_ * 2, first_step_ns);
         interval_ns_ = std::min(wanted_ns, settings_.idle_ns);
-        return std::max(now_ns, issued_ns + interval_ns_);
+        return std::max(now_ns, due_ns + interval_ns_);
     }
 
     bool is_idle() const noexcept { return interval_ns_ >= settings_.idle_ns; }

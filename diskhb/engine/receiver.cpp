@@ -100,6 +100,11 @@ bool receiver::expect_answer() noexcept {
 
 void receiver::read_table(std::uint64_t now_ns) noexcept {
     times_.issued_ns = now_ns;
+    // A thread always wakes a little late. Counting from when an idle read was due, not from when
+    // it was issued, the idle load is what the settings say; after a stall nothing is made up for,
+    // and a hot receiver always leaves the processor to others for its interval.
+    const bool is_timely = poll_.is_idle() && now_ns - next_poll_ns_ < setup_.poll.idle_ns;
+    poll_due_ns_ = is_timely ? next_poll_ns_ : now_ns;
     phase_ = phase::table_read;
     frames_came_ = false;
     counts_->add(counter::table_reads);
@@ -256,7 +261,7 @@ void receiver::finish_cycle(std::uint64_t now_ns) noexcept {
         poll_.on_activity(now_ns);
     }
     ring_reads_used_ = 0;
-    const std::uint64_t next_ns = poll_.next_ns(times_.issued_ns, now_ns);
+    const std::uint64_t next_ns = poll_.next_ns(poll_due_ns_, now_ns);
     next_poll_ns_ = unread && frames_came_ ? now_ns : next_ns;
 }
 

@@ -130,7 +130,8 @@ class receiver {
     bool frames_came_ = false;  // in this cycle
     ring::read_times times_;    // of the table read
     std::uint64_t next_poll_ns_ = 0;
-    std::size_t next_peer_ = 0;  // whose ring is looked at first: all get their turn
+    std::uint64_t poll_due_ns_ = 0;  // when the last read was due
+    std::size_t next_peer_ = 0;      // whose ring is looked at first: all get their turn
     std::atomic<bool> answer_expected_{false};
     std::atomic<bool> sleeps_long_{false};
     std::atomic<std::uint64_t> submitted_ns_{0};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "format/batch.hpp"
 #include "format/bytes.hpp"
 
 namespace diskhb::engine {
@@ -32,10 +33,15 @@ void check_ids(const node_options& options, const format::superblock& superblock
     std::for_each(options.peers.begin(), options.peers.end(), check);
 }
 
+// A batch takes over the frames that are inline: the longest frame must fit in behind them, or it
+// would wait for ever. make_geometry sees to it that the longest batch has the room.
 std::uint32_t batch_bytes(const node_options& options, const format::geometry& measures) {
-    const std::size_t blocks = std::max<std::size_t>(1, options.batch_bytes / measures.block_bytes);
+    const std::size_t needed =
+        format::batch_length_bytes(measures, format::inline_capacity_bytes(measures) +
+                                                 format::frame_bytes(max_datagram_bytes));
+    const std::size_t wanted = options.batch_bytes / measures.block_bytes * measures.block_bytes;
     return static_cast<std::uint32_t>(
-        std::min<std::size_t>(blocks * measures.block_bytes, ring::longest_batch_bytes(measures)));
+        std::min<std::size_t>(std::max(wanted, needed), ring::longest_batch_bytes(measures)));
 }
 
 message_setup messages_of(const node_options& options, const format::superblock& superblock) {
@@ -95,9 +101,27 @@ ring_engine::ring_engine(const ring_context& context, const format::superblock& 
       flusher_(flusher_of(context, superblock), *context.queue, board_, *context.counts, *this),
       receiver_(receiver_of(context, superblock), board_, *context.counts, *this) {}
 
-void ring_engine::restart(std::uint64_t incarnation) noexcept {
+ring_engine::slot_change ring_engine::watch_slot() {
+    const bool lives = incarnation_.load(std::memory_order_relaxed) != 0;
+    const slot_state slot = receiver_.slot();
+    if (!lives && slot == slot_state::free) {
+        live_as(context_.draw_incarnation());
+        return slot_change::joined;
+    }
+    if (slot != slot_state::taken) {
+        return slot_change::none;
+    }
+    if (!lives) {
+        return slot_change::in_use;
+    }
+    live_as(0);
+    return slot_change::stolen;
+}
+
+void ring_engine::live_as(std::uint64_t incarnation) noexcept {
     messages_.restart(incarnation);
     receiver_.joined_as(incarnation);
+    incarnation_.store(incarnation, std::memory_order_release);
 }
 
 void ring_engine::close_delivery() noexcept {

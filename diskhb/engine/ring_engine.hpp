@@ -3,6 +3,7 @@
 // share, built for the volume that was found. The node's threads drive it, or a simulator.
 #pragma once
 
+#include <atomic>
 #include <functional>
 
 #include "engine/echo_table.hpp"
@@ -25,6 +26,7 @@ struct ring_context {
     // Called on the flusher's thread when the receiver should wake: an answer may come.
     std::function<void()> wake_receiver;
     ring::log_start start;
+    std::function<std::uint64_t()> draw_incarnation = random_incarnation;
 };
 
 // Throws setup_error if options do not fit the volume (a node id without slot).
@@ -32,8 +34,14 @@ class ring_engine final : private send_observer, private receive_observer {
   public:
     ring_engine(const ring_context& context, const format::superblock& superblock);
 
-    // A new life on the volume. The receiver's thread; the flusher joins by itself.
-    void restart(std::uint64_t incarnation) noexcept;
+    // What the receiver's last step has shown of our slot. Joins when it is free, ends our life
+    // when somebody else writes there. The receiver's thread.
+    enum class slot_change { none, joined, in_use, stolen };
+    slot_change watch_slot();
+    // The life that the flusher is to follow, 0 for none. Any thread.
+    std::uint64_t incarnation() const noexcept {
+        return incarnation_.load(std::memory_order_acquire);
+    }
 
     engine::flusher& flusher() noexcept { return flusher_; }
     engine::receiver& receiver() noexcept { return receiver_; }
@@ -47,6 +55,7 @@ class ring_engine final : private send_observer, private receive_observer {
     void close_delivery() noexcept;
 
   private:
+    void live_as(std::uint64_t incarnation) noexcept;
     void on_message_left(format::slot_index destination) noexcept override;
     void on_written(std::uint64_t end_sequence) noexcept override;
     void on_frame(format::slot_index from, const format::frame& received) noexcept override;
@@ -64,6 +73,9 @@ class ring_engine final : private send_observer, private receive_observer {
     message_service messages_;
     engine::flusher flusher_;
     engine::receiver receiver_;
+    // Set by the receiver's thread. The release pairs with the acquire in incarnation(): who sees
+    // the new life finds the messages of the old one gone.
+    std::atomic<std::uint64_t> incarnation_{0};
     std::uint64_t written_end_ = 0;
     std::mutex delivery_lock_;
     bool delivering_ = true;

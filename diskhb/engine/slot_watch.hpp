@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "format/envelope.hpp"
 #include "ring/sequence.hpp"
@@ -28,12 +27,13 @@ class slot_watch {
     // Before joining. `vacant`: the block is intact and says stopped, or was never written.
     slot_state before_join(const format::block_stamp& stamp, bool vacant,
                            std::uint64_t now_ns) noexcept {
-        if (!last_) {
+        if (!has_seen_) {
+            has_seen_ = true;
             last_ = stamp;
             since_ns_ = now_ns;
             return state_ = vacant ? slot_state::free : slot_state::watching;
         }
-        if (stamp != *last_) {
+        if (stamp != last_) {
             last_ = stamp;
             since_ns_ = now_ns;
             return state_ = slot_state::taken;
@@ -50,17 +50,18 @@ class slot_watch {
         if (stamp.incarnation == ours || stamp.incarnation == 0) {
             return state_;
         }
-        if (last_ && last_->incarnation == stamp.incarnation &&
-            ring::before(last_->sequence, stamp.sequence)) {
+        if (has_seen_ && last_.incarnation == stamp.incarnation &&
+            ring::before(last_.sequence, stamp.sequence)) {
             state_ = slot_state::taken;
         }
+        has_seen_ = true;
         last_ = stamp;
         return state_;
     }
 
     // Starts to watch anew.
     void reset() noexcept {
-        last_.reset();
+        has_seen_ = false;
         state_ = slot_state::watching;
     }
     slot_state state() const noexcept { return state_; }
@@ -68,7 +69,8 @@ class slot_watch {
   private:
     std::uint64_t watch_ns_;
     std::uint64_t since_ns_ = 0;
-    std::optional<format::block_stamp> last_;
+    bool has_seen_ = false;
+    format::block_stamp last_;
     slot_state state_ = slot_state::watching;
 };
 

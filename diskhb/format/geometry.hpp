@@ -43,6 +43,9 @@ struct geometry {
         constexpr std::uint64_t mib = 1 << 20;
         return (quorum_offset() + table_bytes() + mib - 1) / mib * mib;
     }
+    // The last block before the rings, which belongs to nobody: the tables end before it on every
+    // volume. `diskhb measure` writes there; nobody reads it.
+    std::uint64_t scratch_offset() const noexcept { return rings_offset() - block_bytes; }
     std::uint64_t ring_offset(slot_index slot) const noexcept {
         return rings_offset() + slot * ring_bytes;
     }

@@ -14,7 +14,7 @@ namespace diskhb::format {
 // Part of the format on disk: do not change the values.
 enum class node_state : std::uint16_t { running = 1, stopped = 2 };
 
-// What a node has read from one peer (requirement R7). All zero: nothing of any incarnation.
+// What a node has read from one peer. All zero: nothing of any incarnation.
 // Offsets: 0 incarnation, 8 read_sequence, 16 message_sequence; each u64.
 struct acknowledgement {
     std::uint64_t incarnation = 0;       // the peer's, as read

@@ -87,6 +87,11 @@ void sim_port::release_hanging(std::uint64_t within_ns) {
     volume_->release_hanging(*state_, within_ns);
 }
 
+void sim_port::tear_in_flight() {
+    volume_->settle();
+    volume_->tear(*state_);
+}
+
 bool sim_port::strikes(sim_fault which) noexcept {
     const bool struck = random_.chance(rate_of(which));
     counts_[static_cast<std::size_t>(which)] += struck ? 1 : 0;

@@ -57,6 +57,8 @@ class sim_port {
     void set_hanging(bool hangs);
     // Lets what hangs end, each within `within_ns`.
     void release_hanging(std::uint64_t within_ns = 1'000'000);
+    // Power loss: of the writes in flight a random half of the pieces lands.
+    void tear_in_flight();
     // Opening the device fails with this errno until it is 0 again.
     void set_open_error(int error) noexcept { open_error_ = error; }
     int open_error() const noexcept { return open_error_; }

@@ -74,6 +74,14 @@ void sim_volume::release_hanging(const sim_port_state& port, std::uint64_t withi
     }
 }
 
+void sim_volume::tear(const sim_port_state& port) {
+    for (auto& [when, operation] : in_flight_) {
+        if (operation.port.get() == &port && operation.what_lands == sim_operation::effect::whole) {
+            operation.what_lands = sim_operation::effect::torn;
+        }
+    }
+}
+
 void sim_volume::restore(const std::vector<std::byte>& earlier) {
     std::ranges::copy(earlier, memory_.begin());
 }

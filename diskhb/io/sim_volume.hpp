@@ -86,6 +86,9 @@ class sim_volume {
     // Lets the requests of this port that hang end within `within_ns`, in random order.
     void release_hanging(const sim_port_state& port, std::uint64_t within_ns);
 
+    // Of the writes of this port in flight only some pieces will have landed in the end.
+    void tear(const sim_port_state& port);
+
     // A storage snapshot taken, and rolled back to later. What is in flight lands all the same.
     std::vector<std::byte> snapshot() const { return memory_; }
     void restore(const std::vector<std::byte>& earlier);

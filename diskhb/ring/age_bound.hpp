@@ -9,9 +9,9 @@
 //   is compared with our time between seeing them: what our time is longer by is delay. Only
 //   durations meet here. The bound sinks by 1/50 of the time passed, so that clocks that run at
 //   rates up to 2 % apart do not add up;
-// - how much delay there was to begin with nobody tells us. But a block is encoded after the write
-//   of the one before has ended, so after the last read that did not show that one: no delay is
-//   longer than the time between these two reads.
+// - how much delay there was to begin with is in doubt. But a block is encoded after the write of
+//   the one before has ended, so after the last read that did not show that one: no delay is longer
+//   than the time between these two reads, and the least such time bounds the doubt.
 #pragma once
 
 #include <algorithm>
@@ -25,7 +25,8 @@ class age_bound {
     // seen_ns in a read; unseen_ns: when the last read that did not show it was issued, 0 if there
     // was none.
     void restart(std::uint64_t clock_ns, std::uint64_t unseen_ns, std::uint64_t seen_ns) noexcept {
-        delay_ns_ = unknown_ns;
+        delay_ns_ = 0;
+        doubt_ns_ = unknown_ns;
         remember(clock_ns, unseen_ns, seen_ns);
     }
 
@@ -37,7 +38,11 @@ class age_bound {
             std::clamp(static_cast<std::int64_t>(clock_ns - clock_ns_), -unknown_ns, unknown_ns);
         const std::int64_t longest =
             unseen_ns_ == 0 ? unknown_ns : static_cast<std::int64_t>(unseen_ns - unseen_ns_);
-        delay_ns_ = std::clamp<std::int64_t>(delay_ns_ + ours - theirs - ours / 50, 0, longest);
+        const std::int64_t delay = delay_ns_ + ours - theirs - ours / 50;
+        delay_ns_ = std::clamp<std::int64_t>(delay, 0, unknown_ns);
+        // Less delay than ever before: so much of it was there to begin with.
+        doubt_ns_ += std::min<std::int64_t>(delay, 0);
+        doubt_ns_ = std::max<std::int64_t>(std::min(doubt_ns_, longest - delay_ns_), 0);
         remember(clock_ns, unseen_ns, seen_ns);
     }
 
@@ -48,10 +53,12 @@ class age_bound {
         if (submitted_ns > clock_ns_ || before_ns > unknown_ns) {
             return UINT64_MAX;
         }
-        return before_ns + static_cast<std::uint64_t>(delay_ns_) + now_ns - unseen_ns_;
+        return before_ns + delay_ns() + now_ns - unseen_ns_;
     }
 
-    std::uint64_t delay_ns() const noexcept { return static_cast<std::uint64_t>(delay_ns_); }
+    std::uint64_t delay_ns() const noexcept {
+        return static_cast<std::uint64_t>(delay_ns_ + doubt_ns_);
+    }
 
   private:
     static constexpr std::int64_t unknown_ns = std::int64_t{1} << 60;  // 36 years
@@ -65,7 +72,8 @@ class age_bound {
     std::uint64_t clock_ns_ = 0;
     std::uint64_t unseen_ns_ = 0;
     std::uint64_t seen_ns_ = 0;
-    std::int64_t delay_ns_ = unknown_ns;
+    std::int64_t delay_ns_ = 0;  // beyond the least that there was
+    std::int64_t doubt_ns_ = unknown_ns;
 };
 
 }  // namespace diskhb::ring

@@ -18,8 +18,9 @@ verb add_info(CLI::App& app);
 verb add_dump(CLI::App& app);
 verb add_status(CLI::App& app);
 verb add_ping(CLI::App& app);
+verb add_measure(CLI::App& app);
 
-inline constexpr verb (*all_verbs[])(CLI::App&) = {add_format, add_info, add_dump, add_status,
-                                                   add_ping};
+inline constexpr verb (*all_verbs[])(CLI::App&) = {add_format, add_info, add_dump,
+                                                   add_status, add_ping, add_measure};
 
 }  // namespace diskhb::tools

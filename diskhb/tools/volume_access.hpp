@@ -3,20 +3,18 @@
 // administrator. One thread.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <string>
 
 #include "diskhb/error.hpp"
 #include "io/block_device.hpp"
 #include "io/volume.hpp"
+#include "io/volume_error.hpp"
 
 namespace diskhb::tools {
 
-inline constexpr auto io_patience = std::chrono::seconds(10);
-
-// The line and the exit code for an error that opening or reading `path` gave.
-setup_error volume_error(const std::string& path, const boost::system::error_code& error);
+inline constexpr auto io_patience = io::volume_patience;
+using io::volume_error;
 
 std::unique_ptr<io::block_device> open_device(const std::string& path,
                                               io::path_source::access mode);

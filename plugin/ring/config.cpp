@@ -21,6 +21,7 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr nanoseconds peer_timeout_max = std::chrono::seconds(60);
+constexpr nanoseconds beat_min = std::chrono::milliseconds(5);
 
 nanoseconds from_ms(double value_ms) {
     return nanoseconds(static_cast<std::int64_t>(value_ms * 1e6));
@@ -77,7 +78,9 @@ nanoseconds default_ttl(const corosync::knet_link& link) {
 void read_tuning(toml_section& section, node_options& engine) {
     engine.backend = read_io(section);
     take_ms(section, "ttl_ms", 1, 10000, engine.ttl);
-    take_ms(section, "beat_interval_ms", 5, 10000, engine.beat_interval);
+    // A reader's doubt about the age of the first frames is a beat long: it must not outlast them.
+    engine.beat_interval = std::clamp<nanoseconds>(engine.ttl / 2, beat_min, engine.beat_interval);
+    take_ms(section, "beat_interval_ms", to_ms(beat_min), 10000, engine.beat_interval);
     const bool beat_given = section.has("beat_interval_ms");
     const auto three_beats = 3 * engine.beat_interval;
     if (beat_given && !section.has("peer_timeout_ms")) {
@@ -109,6 +112,18 @@ void read_tuning(toml_section& section, node_options& engine) {
     take_bytes(section, "fill_bytes", 4096, static_cast<std::int64_t>(engine.batch_bytes),
                engine.fill_bytes);
     take_bytes(section, "queue_bytes", 1 << 20, 1 << 30, engine.queue_bytes);
+}
+
+const char* backend_name(io_backend backend) {
+    switch (backend) {
+        case io_backend::uring:
+            return "io_uring";
+        case io_backend::posix:
+            return "pread and pwrite";
+        case io_backend::automatic:
+            break;
+    }
+    return "whatever suits it";
 }
 
 // The address of one node on the ring's link.
@@ -360,21 +375,28 @@ daemon_config read_config(const std::string& path, const host_questions& host) {
 }
 
 std::string describe(const daemon_config& config) {
-    auto text = fmt::format("node {} ({}) of cluster {}, from {}; control socket {}\n",
+    auto text = fmt::format("node {} ({}) of cluster {}, from {}; control socket {}{}\n",
                             config.node_id, config.node_name.empty() ? "-" : config.node_name,
-                            config.cluster_name, config.corosync_conf_path, config.control_socket);
+                            config.cluster_name, config.corosync_conf_path, config.control_socket,
+                            config.realtime ? "; in real time" : "");
     for (const auto& ring : config.rings) {
         const auto& engine = ring.engine;
+        text +=
+            fmt::format("ring {}: link {}, UDP port {}{}, volume {} by {}\n", ring.interface,
+                        ring.link, ring.knet.port, ring.knet.encrypted ? " (knet encrypts)" : "",
+                        ring.volume, backend_name(engine.backend));
+        text += fmt::format("  TUN with address {}/{}, mtu {} B, queue {} packets (pfifo)\n",
+                            corosync::to_string(ring.address), ring.address.host_prefix_bits(),
+                            ring.mtu_bytes, ring.queue_packets);
         text += fmt::format(
-            "ring {}: link {}, UDP port {}{}, volume {}\n"
-            "  TUN with address {}/{}, mtu {} B, queue {} packets (pfifo)\n"
-            "  frames live {} ms; beat every {} ms, a peer is silent after {} ms; table read every "
-            "{} ms, hot every {} us\n",
-            ring.interface, ring.link, ring.knet.port,
-            ring.knet.encrypted ? " (knet encrypts)" : "", ring.volume,
-            corosync::to_string(ring.address), ring.address.host_prefix_bits(), ring.mtu_bytes,
-            ring.queue_packets, to_ms(engine.ttl), to_ms(engine.beat_interval),
-            to_ms(engine.peer_timeout), to_ms(engine.poll_idle), to_ms(engine.poll_hot) * 1000);
+            "  packets live {} ms; beat every {} ms, a node is silent after {} ms\n"
+            "  volume read every {} ms, every {} us while hot and for {} ms after\n",
+            to_ms(engine.ttl), to_ms(engine.beat_interval), to_ms(engine.peer_timeout),
+            to_ms(engine.poll_idle), to_ms(engine.poll_hot) * 1000, to_ms(engine.hot_time));
+        text +=
+            fmt::format("  written {} {} B or {} us; queues of {} B\n",
+                        engine.flush_when_idle ? "at once, or while writing at" : "at",
+                        engine.fill_bytes, to_ms(engine.flush_deadline) * 1000, engine.queue_bytes);
         for (const auto& peer : ring.peers) {
             text += fmt::format("  node {} ({}) at {}, with an unreachable route behind it\n",
                                 peer.node_id, peer.name.empty() ? "-" : peer.name,

@@ -26,23 +26,23 @@ std::string incarnation_text(std::uint64_t incarnation) {
     return incarnation == 0 ? std::string() : fmt::format("{:016x}", incarnation);
 }
 
-json peer_json(const ring_config& config, const peer_status& peer) {
-    json value{{"node", peer.node_id}, {"name", ""}, {"address", ""}};
-    const auto known = std::find_if(config.peers.begin(), config.peers.end(),
-                                    [&](const auto& each) { return each.node_id == peer.node_id; });
-    if (known != config.peers.end()) {
-        value["name"] = known->name;
-        value["address"] = corosync::to_string(known->address);
-    }
-    value["state"] = peer_state_name(peer.state);
-    value["heard_ago_ms"] =
-        peer.state == peer_state::unknown ? json() : json(to_ms(peer.heard_ago));
-    value["incarnation"] = incarnation_text(peer.incarnation);
-    value["frames_read"] = peer.frames_read;
-    value["frames_lost"] = peer.frames_lost;
-    value["unread_by_peer"] = peer.unread_by_peer;
-    value["acknowledges_us"] = peer.acknowledges_us;
-    return value;
+// One entry for each node of the list, also before the engine knows of them.
+json peer_json(const ring_peer& node, const statistics& engine) {
+    const auto found =
+        std::find_if(engine.peers.begin(), engine.peers.end(),
+                     [&](const peer_status& each) { return each.node_id == node.node_id; });
+    const auto peer = found == engine.peers.end() ? peer_status() : *found;
+    return {
+        {"node", node.node_id},
+        {"name", node.name},
+        {"address", corosync::to_string(node.address)},
+        {"state", peer_state_name(peer.state)},
+        {"heard_ago_ms", peer.state == peer_state::unknown ? json() : json(to_ms(peer.heard_ago))},
+        {"incarnation", incarnation_text(peer.incarnation)},
+        {"frames_read", peer.frames_read},
+        {"frames_lost", peer.frames_lost},
+        {"unread_by_peer", peer.unread_by_peer},
+        {"acknowledges_us", peer.acknowledges_us}};
 }
 
 json ring_json(const ring_snapshot& ring) {
@@ -66,8 +66,8 @@ json ring_json(const ring_snapshot& ring) {
                {"read_latency_us_p99", to_us(engine.read_latency_p99)},
                {"io_pending_ms", to_ms(engine.io_pending)}};
     value["peers"] = json::array();
-    for (const auto& peer : engine.peers) {
-        value["peers"].push_back(peer_json(config, peer));
+    for (const auto& peer : config.peers) {
+        value["peers"].push_back(peer_json(peer, engine));
     }
     auto& counters = value["counters"] = json::object();
     for (std::size_t index = 0; index < counter_count; ++index) {

@@ -204,6 +204,7 @@ void ring_daemon::stop() {
     for (auto& stopper : stoppers) {
         stopper.join();
     }
+    control_.reset();
     ping_threads_.stop();
     ping_threads_.join();
     log_.info("stopped; the interfaces stay");

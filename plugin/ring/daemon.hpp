@@ -33,7 +33,9 @@ class ring_daemon {
     ring_daemon(const daemon_config& config, std::string config_path, spdlog::logger& log);
     ~ring_daemon();
 
-    // Until SIGTERM or SIGINT; then ends within two seconds, even when a volume hangs.
+    // Until SIGTERM or SIGINT; then returns within two seconds, even when a volume hangs, with
+    // interfaces and control socket free for another daemon. A thread that the kernel does not let
+    // go of its I/O keeps the process as a zombie until the volume answers; nothing can end it.
     void run();
 
   private:

@@ -11,6 +11,7 @@
 #include "plugin/ring/config.hpp"
 #include "plugin/ring/daemon.hpp"
 #include "plugin/ring/process.hpp"
+#include "plugin/ring/volume_check.hpp"
 
 namespace {
 
@@ -26,6 +27,7 @@ int run(const options& chosen) {
     const auto config = read_config(chosen.config, real_host());
     if (chosen.check) {
         fmt::print("{}", describe(config));
+        fmt::print("{}", check_volumes(config));
         return exit_ok;
     }
     const auto log = make_logger();

@@ -35,6 +35,7 @@ bool is_journal(int fd) {
 }
 
 void use_small_stacks() {
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // they need more
     pthread_attr_t attributes;
     if (pthread_attr_init(&attributes) == 0) {
         if (pthread_attr_setstacksize(&attributes, stack_bytes) == 0) {
@@ -42,6 +43,7 @@ void use_small_stacks() {
         }
         (void)pthread_attr_destroy(&attributes);
     }
+#endif
 }
 
 }  // namespace

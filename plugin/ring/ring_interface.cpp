@@ -168,6 +168,13 @@ interface_report ring_interface::check() {
     return report;
 }
 
+void ring_interface::release() noexcept {
+    const owned_fd nowhere(open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (nowhere) {
+        (void)dup3(nowhere.get(), fd_.get(), O_CLOEXEC);
+    }
+}
+
 void ring_interface::fail(const std::string& what, int error) const {
     throw setup_error(
         error == EPERM ? exit_permission : exit_failed,

@@ -40,6 +40,10 @@ class ring_interface {
     // An interface that somebody set down stays down; everything else is repaired.
     interface_report check();
 
+    // Lets go of the TUN, for good: fd() is valid still, but leads nowhere. A thread that hangs in
+    // a device keeps the descriptors of its process open; another diskhbd must not wait for it.
+    void release() noexcept;
+
   private:
     void set_up();
     void replace_device();

@@ -59,6 +59,7 @@ void running_ring::start() {
 void running_ring::stop(std::chrono::milliseconds patience) {
     engine_.stop(patience);
     tunnel_.stop();
+    interface_.release();
 }
 
 ring_snapshot running_ring::snapshot() const {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Open loop: sent on a fixed schedule and timed from the instant that was intended, so that a slow
-// one makes those behind it late as well, as it would in life.
+// Open loop: datagrams are sent on a fixed schedule and timed from the instant that was intended,
+// so that a slow one makes those behind it late as well, as it would in life. The device is
+// measured at such instants too, but without that queueing: what it takes for one write and one
+// read, no more.
 #include <array>
 #include <bit>
 #include <cstring>
@@ -83,7 +85,7 @@ nlohmann::json device_stretch(bare_device& device, const round_settings& rounds,
         const std::uint64_t after_ns = now_ns();
         write_ns.push_back(between_ns - before_ns);
         read_ns.push_back(after_ns - between_ns);
-        both_ns.push_back(after_ns - at_ns);
+        both_ns.push_back(after_ns - before_ns);
     }
     all.pair_ns.insert(all.pair_ns.end(), both_ns.begin(), both_ns.end());
     auto row = summary(std::move(both_ns));

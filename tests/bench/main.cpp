@@ -41,6 +41,8 @@ int main(int argc, char** argv) {
     unsigned rate_hz = 100;
     unsigned seconds = 4;
     std::uint16_t nodes = 2;
+    int pid_one = 0;
+    int pid_two = 0;
     nlohmann::json found;
 
     auto* const one_way = app.add_subcommand("latency", "One-way latency of a datagram");
@@ -59,6 +61,10 @@ int main(int argc, char** argv) {
     auto* const idle = app.add_subcommand("idle", "I/O and processor time of idle nodes");
     idle->add_option("--nodes", nodes)->check(CLI::Range(2, 128))->capture_default_str();
     idle->callback([&] { found = bench::measure_idle(ring, nodes, seconds); });
+    auto* const relay = app.add_subcommand("relay", "Packets between two namespaces, no disk");
+    relay->add_option("pid_one", pid_one)->required();
+    relay->add_option("pid_two", pid_two)->required();
+    relay->callback([&] { bench::run_relay(pid_one, pid_two); });
     for (auto* const each : {naive, idle}) {
         each->add_option("--seconds", seconds)->capture_default_str();
     }

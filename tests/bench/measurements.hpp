@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The measurements of diskhb_bench: each takes its settings and gives JSON, prints nothing.
+// The measurements of diskhb_bench: each takes its settings and gives JSON, prints nothing
+// (but for run_relay).
 // A round is one stretch of the ring and one of what it is compared with, right after each other,
 // and has the share of time that was stolen from the machine in it: tests/bench/run rejects
 // rounds with too much.
@@ -42,5 +43,9 @@ nlohmann::json measure_naive(const std::string& volume, unsigned rate_hz, unsign
 // only). Only nodes 1 and 2 poll as set; the others ten times a second, so that what is found does
 // not depend on how many processes share this machine.
 nlohmann::json measure_idle(const ring_settings& ring, std::uint16_t nodes, unsigned seconds);
+
+// Carries packets between two TUN interfaces relay0, which it makes in the network namespaces of
+// two processes, without any disk. Prints "ready", then runs until it is ended.
+void run_relay(int pid_one, int pid_two);
 
 }  // namespace diskhb::bench

@@ -2,7 +2,6 @@
 """The lab by hand: what the commands up, down, in, cut, heal, volume-fault and status do."""
 import argparse
 import os
-import subprocess
 import sys
 
 from lab import BASE, Lab
@@ -32,6 +31,7 @@ def up():
     parser.add_argument("--size", type=int, default=256, help="of the volume, in MiB")
     parser.add_argument("--slots", type=int, default=8)
     parser.add_argument("--no-ring", action="store_true", help="the network link only")
+    parser.add_argument("--encrypted", action="store_true", help="knet encrypts both links")
     parser.add_argument("--token", type=int, metavar="MS", help="totem's token timeout")
     parser.add_argument("--timer", action="append", default=[], metavar="NAME=MS",
                         help="any timer of tests/lab/config.py, link1_ping_timeout for example")
@@ -49,12 +49,13 @@ def up():
         lab = Lab(directory=options.dir, nodes=options.nodes, volume=options.volume,
                   ring=not options.no_ring, timers=timers, slots=options.slots,
                   volume_bytes=options.size << 20, detached=True,
+                  encrypted=options.encrypted,
                   ring_options="".join(line + "\n" for line in options.ring_option))
         try:
             lab.start()
         except BaseException:
             for node in lab.nodes:
-                if node.holder:
+                if node.log_tail():
                     print(f"--- {node.name}\n{node.log_tail(lines=10)}", file=sys.stderr)
             lab.stop()
             raise
@@ -80,7 +81,8 @@ def enter():
         lab = Lab.load(options.dir)
         node = lab.node(options.node)
         os.environ.update(lab.environment())
-        return subprocess.call(node.holder.enter() + (options.command or ["bash"]))
+        argv = node.holder.enter() + (options.command or ["bash"])
+        os.execvp(argv[0], argv)
 
     _run(main)
 

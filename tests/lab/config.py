@@ -4,13 +4,13 @@
 # What knet and totem wait for, in ms. Each can be changed by its name: Lab(timers={"token": 3000}).
 # A link is down when no pong came for its ping_timeout, seen by a thread that looks every 200 ms
 # (libknet/threads_heartbeat.c). The disk link's own timeout is longer than the network's: a shared
-# volume that hesitates for a second is no reason to give up on it.
+# volume that hesitates for a second is no reason to give up on it. No MTU is given: knet finds out
+# that packets on the ring may be larger once the network is gone. Further keys of totem can be
+# added, knet_mtu for example.
 TIMERS = {
     "token": 5000,
     "token_retransmits_before_loss_const": 10,
     "join": 150,
-    "netmtu": 8192,
-    "knet_mtu": 1500,
     "link0_ping_interval": 400,
     "link0_ping_timeout": 1200,
     "link1_ping_interval": 1000,
@@ -30,7 +30,7 @@ def ring_address(node_id):
     return f"10.77.1.{node_id}"
 
 
-def corosync_conf(node_ids, ring, timers):
+def corosync_conf(node_ids, ring, timers, encrypted=False):
     """corosync.conf for all nodes, with the disk link or without."""
     links = [0, 1] if ring else [0]
     lines = [
@@ -39,8 +39,8 @@ def corosync_conf(node_ids, ring, timers):
         f"    cluster_name: {CLUSTER}",
         "    transport: knet",
         "    link_mode: passive",
-        "    crypto_cipher: none",
-        "    crypto_hash: none",
+        f"    crypto_cipher: {'aes256' if encrypted else 'none'}",
+        f"    crypto_hash: {'sha256' if encrypted else 'none'}",
     ]
     lines += [f"    {key}: {value}" for key, value in timers.items()
               if not key.startswith("link") and value]

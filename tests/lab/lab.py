@@ -40,12 +40,14 @@ class Lab:
     """A switch, a shared volume and some nodes with Corosync and diskhbd."""
 
     def __init__(self, name="lab", nodes=3, volume="file", ring=True, timers=None, slots=8,
-                 volume_bytes=256 << 20, ring_options="", directory=None, detached=False):
+                 volume_bytes=256 << 20, ring_options="", encrypted=False, directory=None,
+                 detached=False):
         self.dir = os.path.abspath(directory or os.path.join(BASE, name))
         self.ring = ring
         self.timers = {**config.TIMERS, **(timers or {})}
         self.slots = slots
         self.ring_options = ring_options
+        self.encrypted = encrypted
         self.detached = detached
         self.hub = None
         self.cuts = []
@@ -83,9 +85,12 @@ class Lab:
         for node in self.nodes:
             node.create()
         self.volume.create()
-        conf = config.corosync_conf([node.id for node in self.nodes], self.ring, self.timers)
+        conf = config.corosync_conf([node.id for node in self.nodes], self.ring, self.timers,
+                                    self.encrypted)
+        key = os.urandom(256)
         for node in self.nodes:
             self.volume.attach(node)
+            node.write_key(key)
             node.write_config(conf, config.diskhb_toml(self.volume.path(node), self.ring_options))
         if self.ring:
             self.format_volume()

@@ -63,6 +63,12 @@ class Node:
         with open(os.path.join(self.dir, "etc/diskhb/diskhb.toml"), "w", encoding="utf-8") as file:
             file.write(diskhb_toml)
 
+    def write_key(self, key):
+        """Writes knet's key, which is used if the cluster is encrypted (corosync-keygen(8))."""
+        with open(os.path.join(self.dir, "etc/corosync/authkey"), "wb") as file:
+            os.fchmod(file.fileno(), 0o400)
+            file.write(key)
+
     def run(self, argv, check=True, timeout_s=30, **options):
         """Runs a command in the node; returns the CompletedProcess with text output."""
         argv = [str(word) for word in argv]
@@ -170,17 +176,22 @@ class Node:
         try:
             answer = json.loads(done.stdout)
             return {"sent": answer["sent"], "received": answer["received"],
-                    "p50_us": answer["rtt_us"]["p50"], "max_us": answer["rtt_us"]["max"]}
+                    "p50_us": answer["rtt_us_p50"], "max_us": answer["rtt_us_max"]}
         except (ValueError, KeyError, TypeError):
             raise LabError(f"{self.name}: diskhb ping says {done.stdout!r} {done.stderr!r}") \
                 from None
 
+    def ring_counters(self):
+        """What diskhbd counts, by the names of diskhb/include/diskhb/statistics.hpp."""
+        return json.loads(self.run([self.lab.binary("diskhb/tools/diskhb"), "status",
+                                    "--json"]).stdout)["rings"][0]["counters"]
+
     def log_text(self, path=COROSYNC_LOG):
-        """A whole log of the node."""
+        """A whole log of the node; empty if there is none."""
         try:
             with open(self.holder.path(path), encoding="utf-8", errors="replace") as file:
                 return file.read()
-        except OSError:
+        except (AttributeError, OSError):
             return ""
 
     def log_tail(self, path=COROSYNC_LOG, lines=30):

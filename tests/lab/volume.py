@@ -87,7 +87,9 @@ class Volume:
             raise LabError(f"nbdkit of {node.name} answers {answer!r} to {command!r}")
 
     def _serve(self, path, *arguments):
-        self.lab.hub_process(["nbdkit", "--foreground", "--unix", path, *arguments])
+        # nbdkit in the foreground ends with its parent, so the parent is one that stays.
+        self.lab.hub_process(["sh", "-c", '"$@" & wait', "sh",
+                              "nbdkit", "--foreground", "--unix", path, *arguments])
         wait_until(lambda: os.path.exists(path), 10, f"nbdkit on {path}")
 
     def _attach_loop(self):

@@ -162,6 +162,15 @@ queue_bytes = 1048576
     EXPECT_EQ(engine.queue_bytes, 1048576U);
 }
 
+TEST(config, beats_twice_within_a_short_ttl) {
+    const auto beat = [](const std::string& line) {
+        return parse(std::string(smallest) + line).rings[0].engine.beat_interval;
+    };
+    EXPECT_EQ(beat(""), milliseconds(100));
+    EXPECT_EQ(beat("ttl_ms = 60\n"), milliseconds(30));
+    EXPECT_EQ(beat("ttl_ms = 2\n"), milliseconds(5));
+}
+
 TEST(config, keeps_the_peer_timeout_above_a_slow_beat) {
     EXPECT_EQ(
         parse(std::string(smallest) + "beat_interval_ms = 500\n").rings[0].engine.peer_timeout,

@@ -49,8 +49,8 @@ class image {
     }
 
     json decode(const std::string& options = "") const {
-        const auto program = std::filesystem::path(__FILE__).parent_path() / "format_decoder.py";
-        const std::string command = "python3 " + program.string() + " " + path_ + " " + options;
+        const std::string program = DISKHB_SOURCE_DIR "/tests/unit/format_decoder.py";
+        const std::string command = "python3 " + program + " " + path_ + " " + options;
         const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
         std::string text;
         char buffer[4096];

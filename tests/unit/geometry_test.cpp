@@ -19,6 +19,8 @@ TEST(geometry, lays_the_parts_out_in_order_without_overlap) {
             EXPECT_EQ(made->quorum_offset(), made->table_offset() + made->table_bytes());
             EXPECT_GE(made->rings_offset(), made->quorum_offset() + made->table_bytes());
             EXPECT_EQ(made->rings_offset() % mib, 0U);
+            EXPECT_GE(made->scratch_offset(), made->quorum_offset() + made->table_bytes());
+            EXPECT_EQ(made->scratch_offset() + block_bytes, made->rings_offset());
             EXPECT_EQ(made->table_offset(1) - made->table_offset(0), block_bytes);
             EXPECT_EQ(made->ring_offset(slots), made->rings_offset() + slots * 4 * mib);
             EXPECT_LE(made->ring_offset(slots), made->superblock_copy_offset());

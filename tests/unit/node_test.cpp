@@ -44,6 +44,9 @@ class node_test : public testing::TestWithParam<io_backend> {
         chosen.ttl = 5s;  // sanitizers and a busy machine are slow; nothing here tests the TTL
         chosen.beat_interval = 20ms;
         chosen.peer_timeout = 2s;
+        chosen.queue_bytes = 2 << 20;  // ThreadSanitizer takes long to clear memory
+        chosen.receive_bytes = 1 << 20;
+        chosen.message_window_bytes = 2 << 20;
         return chosen;
     }
     static bool hears(const node& from, std::uint32_t id) {
@@ -126,6 +129,71 @@ TEST_P(node_test, delivers_messages_once_and_in_order) {
         EXPECT_TRUE(std::equal(sent.begin(), sent.end(), buffer.begin())) << number;
     }
     sender.join();
+}
+
+TEST_P(node_test, counts_every_frame_that_it_refuses) {
+    auto small = options(1, {2});
+    small.queue_bytes = 300'000;
+    small.fill_bytes = 100'000;
+    node one(volume_.path(), small);
+    const auto big = payload(max_datagram_bytes, 1);
+    EXPECT_EQ(one.submit(2, packet_type::cluster, big), errc::not_joined);
+    one.start();
+    ASSERT_TRUE(eventually([&] { return one.statistics().state == ring_state::running; }));
+    EXPECT_EQ(one.submit(2, packet_type::cluster, std::vector<std::byte>(max_datagram_bytes + 1)),
+              errc::too_long);
+    EXPECT_EQ(one.submit(5, packet_type::cluster, big), errc::no_such_node);
+    EXPECT_EQ(one.submit(1, packet_type::cluster, big), errc::no_such_node);
+    std::uint64_t taken = 0;
+    std::uint64_t refused = 0;
+    while (refused < 10) {
+        const auto error = one.submit(2, packet_type::cluster, big);
+        ASSERT_TRUE(!error || error == errc::full);
+        taken += error ? 0 : 1;
+        refused += error ? 1 : 0;
+    }
+    const auto counted = one.statistics();
+    EXPECT_EQ(counted[counter::frames_submitted], taken);
+    EXPECT_EQ(counted[counter::dropped_full], refused);
+    EXPECT_EQ(counted[counter::dropped_too_long], 1U);
+    EXPECT_EQ(counted[counter::dropped_not_joined], 1U);
+    one.stop();
+    EXPECT_EQ(one.submit(2, packet_type::cluster, big), errc::closed);
+}
+
+TEST_P(node_test, keeps_out_of_a_slot_in_use_until_its_daemon_says_good_bye) {
+    node first(volume_.path(), options(1, {2}));
+    first.start();
+    ASSERT_TRUE(eventually([&] { return first.statistics().state == ring_state::running; }));
+    node second(volume_.path(), options(1, {2}));
+    second.start();
+    ASSERT_TRUE(eventually([&] { return second.statistics().state == ring_state::refused; }));
+    EXPECT_NE(second.statistics().ring_error, "");
+    EXPECT_EQ(second.submit(2, packet_type::cluster, {}), errc::not_joined);
+    EXPECT_EQ(second.statistics()[counter::table_writes], 0U);
+    EXPECT_EQ(first.statistics().state, ring_state::running);
+    first.stop();
+    ASSERT_TRUE(eventually([&] { return second.statistics().state == ring_state::running; }));
+    EXPECT_NE(second.statistics().incarnation, first.statistics().incarnation);
+}
+
+TEST_P(node_test, is_seen_to_leave_and_to_come_back_under_load) {
+    node one(volume_.path(), options(1, {2}));
+    one.start();
+    std::uint64_t former = 0;
+    for (int life = 0; life < 2; ++life) {
+        node two(volume_.path(), options(2, {1}));
+        two.start();
+        wait_for_both(one, two);
+        EXPECT_NE(two.statistics().incarnation, former);
+        former = two.statistics().incarnation;
+        for (int number = 0; number < 500; ++number) {
+            static_cast<void>(two.submit(1, packet_type::cluster, payload(3000, 1)));
+        }
+        two.stop();
+        EXPECT_TRUE(
+            eventually([&] { return one.statistics().peers.at(0).state == peer_state::stopped; }));
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(backends, node_test, testing::Values(io_backend::posix, io_backend::uring),

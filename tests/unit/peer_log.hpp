@@ -104,6 +104,16 @@ class peer_log {
         reader.on_inline(now_ns, sink);
     }
 
+    // Puts the ring and the block last published where they belong on a volume.
+    void store(std::span<std::byte> volume) const {
+        const auto put_at = [&](std::uint64_t offset, const std::vector<std::byte>& bytes) {
+            std::copy(bytes.begin(), bytes.end(),
+                      volume.begin() + static_cast<std::ptrdiff_t>(offset));
+        };
+        put_at(volume_.measures.ring_offset(slot_), ring_);
+        put_at(volume_.measures.table_offset(slot_), table_);
+    }
+
     std::byte& ring_byte(std::uint64_t position) {
         return ring_[position & (volume_.measures.ring_bytes - 1)];
     }

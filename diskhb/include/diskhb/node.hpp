@@ -71,7 +71,7 @@ struct node_options {
 
     // Memory, all taken at start.
     std::size_t queue_bytes = 8 << 20;           // for each packet type
-    std::size_t batch_bytes = 1 << 20;           // the largest single write; two buffers of it
+    std::size_t batch_bytes = 1 << 20;           // the largest single write
     std::size_t receive_bytes = 8 << 20;         // what receive() may be behind; 0 with on_datagram
     std::size_t message_window_bytes = 4 << 20;  // unread messages to one peer
 

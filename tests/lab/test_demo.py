@@ -1,0 +1,44 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""tests/demo works, shows the ring taking over, and writes what it promises to write."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+from lab import SOURCE, build_dir
+
+ZERO = {"membership_changes", "quorum_losses", "cpg_lost", "cpg_duplicated", "cpg_reordered"}
+KEYS = ZERO | {"nodes", "cuts", "cpg_sent", "longest_gap_ms", "ring_rtt_us_p50",
+               "corosync_version", "volume"}
+
+
+def main():
+    if os.geteuid() != 0:
+        print("the lab needs root: skipped")
+        return 77
+    with tempfile.TemporaryDirectory() as folder:
+        report = os.path.join(folder, "demo.json")
+        done = subprocess.run([os.path.join(SOURCE, "tests/demo"), "--seconds", "8",
+                               "--json", report], text=True, stdout=subprocess.PIPE, check=False,
+                              env={**os.environ, "DISKHB_BUILD": build_dir()})
+        print(done.stdout)
+        if done.returncode != 0:
+            print(f"tests/demo ends with {done.returncode}")
+            return 1
+        with open(report, encoding="utf-8") as file:
+            result = json.load(file)
+    problems = [f"{key} is missing" for key in sorted(KEYS - result.keys())]
+    problems += [f"{key} is {result[key]}" for key in sorted(ZERO & result.keys()) if result[key]]
+    if not re.search(r" DOWN +up +3 of 3 ", done.stdout):
+        problems.append("no line shows the network down and the ring up")
+    if "\033" in done.stdout:
+        problems.append("there is colour though nobody looks at a terminal")
+    for problem in problems:
+        print(f"WRONG: {problem}")
+    return 1 if problems else 0
+
+
+sys.exit(main())
