@@ -10,7 +10,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "plugin/ring/toml_section.hpp"
+#include "plugin/daemon/toml_section.hpp"
 
 namespace diskhb::daemon {
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "plugin/daemon/control_reply.hpp"
+
 namespace diskhb::daemon {
 
 namespace {
@@ -15,11 +17,6 @@ using json = nlohmann::ordered_json;
 
 double to_us(std::chrono::nanoseconds value) { return static_cast<double>(value.count()) / 1e3; }
 double to_ms(std::chrono::nanoseconds value) { return static_cast<double>(value.count()) / 1e6; }
-
-// Host names and paths are bytes: what is not UTF-8 is replaced, never thrown about.
-std::string to_line(const json& value) {
-    return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 // 64 random bits do not fit the numbers of most JSON readers.
 std::string incarnation_text(std::uint64_t incarnation) {
@@ -186,10 +183,6 @@ std::string ping_error_reply(const boost::system::error_code& error, std::uint32
         return error_reply("the ring has not joined: see diskhb status", exit_volume);
     }
     return error_reply(error.message(), exit_failed);
-}
-
-std::string error_reply(const std::string& error, int exit_code) {
-    return to_line({{"ok", false}, {"error", error}, {"exit_code", exit_code}});
 }
 
 }  // namespace diskhb::daemon

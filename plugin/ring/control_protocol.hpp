@@ -15,7 +15,6 @@
 
 namespace diskhb::daemon {
 
-inline constexpr std::size_t request_bytes_max = 4096;
 inline constexpr std::chrono::milliseconds ping_timeout_max{10000};
 
 enum class request_verb { invalid, status, ping, version };
@@ -45,6 +44,5 @@ std::string version_reply();
 std::string ping_reply(std::chrono::nanoseconds round_trip);
 std::string ping_error_reply(const boost::system::error_code& error, std::uint32_t node_id,
                              std::chrono::milliseconds timeout);
-std::string error_reply(const std::string& error, int exit_code);
 
 }  // namespace diskhb::daemon

@@ -10,7 +10,8 @@
 #include <thread>
 #include <utility>
 
-#include "plugin/ring/process.hpp"
+#include "plugin/daemon/control_reply.hpp"
+#include "plugin/daemon/process.hpp"
 
 namespace diskhb::daemon {
 

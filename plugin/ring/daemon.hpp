@@ -15,9 +15,9 @@
 #include <string>
 #include <vector>
 
+#include "plugin/daemon/control_server.hpp"
 #include "plugin/ring/config.hpp"
 #include "plugin/ring/control_protocol.hpp"
-#include "plugin/ring/control_server.hpp"
 #include "plugin/ring/netlink.hpp"
 #include "plugin/ring/running_ring.hpp"
 

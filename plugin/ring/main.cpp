@@ -8,9 +8,9 @@
 #include <exception>
 #include <string>
 
+#include "plugin/daemon/process.hpp"
 #include "plugin/ring/config.hpp"
 #include "plugin/ring/daemon.hpp"
-#include "plugin/ring/process.hpp"
 #include "plugin/ring/volume_check.hpp"
 
 namespace {

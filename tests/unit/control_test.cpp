@@ -13,8 +13,9 @@
 #include <string>
 #include <thread>
 
+#include "plugin/daemon/control_reply.hpp"
+#include "plugin/daemon/control_server.hpp"
 #include "plugin/ring/control_protocol.hpp"
-#include "plugin/ring/control_server.hpp"
 
 namespace diskhb::daemon {
 namespace {

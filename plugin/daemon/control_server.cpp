@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "plugin/ring/control_server.hpp"
+#include "plugin/daemon/control_server.hpp"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -16,7 +16,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "plugin/ring/control_protocol.hpp"
+#include "plugin/daemon/control_reply.hpp"
 
 namespace diskhb::daemon {
 

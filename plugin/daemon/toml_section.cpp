@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "plugin/ring/toml_section.hpp"
+#include "plugin/daemon/toml_section.hpp"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "plugin/ring/process.hpp"
+#include "plugin/daemon/process.hpp"
 
 #include <fmt/format.h>
 #include <pthread.h>
