@@ -5,6 +5,7 @@ import os
 import sys
 
 from lab import BASE, Lab
+from quorum import MODES, PROGRAM
 from sandbox import LabError
 from volume import FAULTS, KINDS
 
@@ -37,7 +38,22 @@ def up():
                         help="any timer of tests/lab/config.py, link1_ping_timeout for example")
     parser.add_argument("--ring-option", action="append", default=[], metavar="LINE",
                         help="a line for the [[ring]] table of diskhb.toml")
+    parser.add_argument("--quorum", choices=MODES, help="a quorum disk and diskhb-quorumd")
+    parser.add_argument("--quorum-volumes", type=int, choices=(1, 3, 5), default=1)
+    parser.add_argument("--quorum-kind", choices=KINDS + ("ring",), default="tmpfs",
+                        help="of the quorum volumes; 'ring': the ring's volume")
+    parser.add_argument("--tie-breaker", default="lowest", metavar="lowest|highest|ID,ID...")
+    parser.add_argument("--quorum-program", default=PROGRAM, metavar="PATH",
+                        help="in the build, instead of diskhb-quorumd")
     options = parser.parse_args()
+    quorum = None
+    if options.quorum:
+        tie_breaker = options.tie_breaker
+        if tie_breaker not in ("lowest", "highest"):
+            tie_breaker = [int(word) for word in tie_breaker.split(",")]
+        quorum = {"mode": options.quorum, "volumes": options.quorum_volumes,
+                  "kind": options.quorum_kind, "tie_breaker": tie_breaker,
+                  "program": options.quorum_program}
     timers = {}
     for timer in options.timer:
         name, _, value = timer.partition("=")
@@ -49,7 +65,7 @@ def up():
         lab = Lab(directory=options.dir, nodes=options.nodes, volume=options.volume,
                   ring=not options.no_ring, timers=timers, slots=options.slots,
                   volume_bytes=options.size << 20, detached=True,
-                  encrypted=options.encrypted,
+                  encrypted=options.encrypted, quorum=quorum,
                   ring_options="".join(line + "\n" for line in options.ring_option))
         try:
             lab.start()
@@ -89,8 +105,9 @@ def enter():
 
 def cut():
     """tests/lab/cut"""
-    parser = _parser("Cuts the network: all of it, a node's port, or one direction of it.")
-    parser.add_argument("what", metavar="all|NODE|NODE:in|NODE:out")
+    parser = _parser("Cuts the network: all of it, a node's port, one direction of it, or between "
+                     "groups of nodes.")
+    parser.add_argument("what", metavar="all|NODE|NODE:in|NODE:out|NODE,NODE|NODE,NODE...")
     options = parser.parse_args()
     _run(lambda: Lab.load(options.dir).cut(options.what))
 
@@ -98,7 +115,7 @@ def cut():
 def heal():
     """tests/lab/heal"""
     parser = _parser("Takes a cut back.")
-    parser.add_argument("what", nargs="?", default="all", metavar="all|NODE|NODE:in|NODE:out")
+    parser.add_argument("what", nargs="?", default="all", help="as it was cut (default: all)")
     options = parser.parse_args()
     _run(lambda: Lab.load(options.dir).heal(options.what))
 
@@ -108,12 +125,20 @@ def volume_fault():
     parser = _parser("Makes the volume (of kind nbd) fail or hang, and heals it.")
     parser.add_argument("node", metavar="NODE|all")
     parser.add_argument("fault", choices=FAULTS)
+    parser.add_argument("--quorum", type=int, metavar="N",
+                        help="of the quorum volume N (1, 2 ...; 0: of all), not of the ring's")
     options = parser.parse_args()
 
     def main():
         lab = Lab.load(options.dir)
-        lab.volume_fault(options.fault,
-                         None if options.node == "all" else [lab.node(options.node)])
+        nodes = None if options.node == "all" else [lab.node(options.node)]
+        if options.quorum is None:
+            lab.volume_fault(options.fault, nodes)
+        elif not lab.quorum or options.quorum > len(lab.quorum.volumes):
+            raise LabError(f"there is no quorum volume {options.quorum}")
+        else:
+            chosen = lab.quorum.volumes[options.quorum - 1:options.quorum or None]
+            lab.quorum.fault(options.fault, nodes, chosen if options.quorum else None)
 
     _run(main)
 
@@ -138,4 +163,11 @@ def _show(lab):
         members = " ".join(f"n{member}" for member in node.members())
         print(f"  {node.name}: {'quorate' if node.is_quorate() else 'NOT quorate'}, "
               f"members {members or '-'}; {'; '.join(words)}"
-              + ("" if not lab.ring or node.is_up("diskhbd") else "; diskhbd DOES NOT RUN"))
+              + ("" if not lab.ring or node.is_up("diskhbd") else "; diskhbd DOES NOT RUN")
+              + (_device(node) if lab.quorum else ""))
+
+
+def _device(node):
+    device = node.device()
+    return ("; device " + ("votes" if device.votes else "alive" if device.alive else "away")
+            + ("" if node.is_up("diskhb-quorumd") else "; diskhb-quorumd DOES NOT RUN"))

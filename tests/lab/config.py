@@ -30,8 +30,11 @@ def ring_address(node_id):
     return f"10.77.1.{node_id}"
 
 
-def corosync_conf(node_ids, ring, timers, encrypted=False):
-    """corosync.conf for all nodes, with the disk link or without."""
+def corosync_conf(node_ids, ring, timers, encrypted=False, device=()):
+    """corosync.conf for all nodes, with the disk link or without, with a quorum device or without.
+
+    `device`: lines of the quorum section. Corosync takes no two_node beside a device.
+    """
     links = [0, 1] if ring else [0]
     lines = [
         "totem {",
@@ -62,7 +65,9 @@ def corosync_conf(node_ids, ring, timers, encrypted=False):
             lines += [f"        ring1_addr: {ring_address(node_id)}"]
         lines += ["    }"]
     lines += ["}", "quorum {", "    provider: corosync_votequorum"]
-    if len(node_ids) == 2:
+    if device:
+        lines += device
+    elif len(node_ids) == 2:
         lines += ["    two_node: 1", "    wait_for_all: 1"]
     # A container or a namespace has neither a real-time budget nor cgroups of its own.
     lines += [
@@ -83,15 +88,18 @@ def corosync_conf(node_ids, ring, timers, encrypted=False):
     return "\n".join(lines) + "\n"
 
 
-def diskhb_toml(volume, extra=""):
-    """diskhb.toml of one node; `extra` is appended to the ring's table."""
-    return (
-        "[corosync]\n"
-        'conf = "/etc/corosync/corosync.conf"\n'
-        "\n"
-        "[[ring]]\n"
-        'interface = "dhb0"\n'
-        "link = 1\n"
-        f'volume = "{volume}"\n'
-        f"{extra}"
-    )
+def diskhb_toml(volume, extra="", quorum=""):
+    """diskhb.toml of one node: a ring on `volume` unless that is None, then the text `quorum`.
+
+    `extra` is appended to the ring's table.
+    """
+    ring = ("\n"
+            "[[ring]]\n"
+            'interface = "dhb0"\n'
+            "link = 1\n"
+            f'volume = "{volume}"\n'
+            f"{extra}")
+    return ("[corosync]\n"
+            'conf = "/etc/corosync/corosync.conf"\n'
+            + (ring if volume is not None else "")
+            + quorum)

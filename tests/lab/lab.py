@@ -17,6 +17,7 @@ import sys
 
 import config
 from node import Node
+from quorum import QuorumDisk
 from sandbox import Holder, LabError, end_marked, is_running, spawn, start_time, wait_until
 from volume import Volume
 
@@ -37,11 +38,14 @@ def build_dir():
 
 
 class Lab:
-    """A switch, a shared volume and some nodes with Corosync and diskhbd."""
+    """A switch, a shared volume and some nodes with Corosync and diskhbd.
+
+    quorum={}, or with keys of QuorumDisk, adds a quorum disk and diskhb-quorumd on each node.
+    """
 
     def __init__(self, name="lab", nodes=3, volume="file", ring=True, timers=None, slots=8,
                  volume_bytes=256 << 20, ring_options="", encrypted=False, directory=None,
-                 detached=False):
+                 detached=False, quorum=None):
         self.dir = os.path.abspath(directory or os.path.join(BASE, name))
         self.ring = ring
         self.timers = {**config.TIMERS, **(timers or {})}
@@ -53,6 +57,9 @@ class Lab:
         self.cuts = []
         self.nodes = [Node(self, node_id) for node_id in range(1, nodes + 1)]
         self.volume = Volume(self, volume, volume_bytes)
+        self.quorum = None if quorum is None else QuorumDisk(self, **quorum)
+        if self.quorum and self.quorum.is_on_ring and not ring:
+            raise LabError("a quorum disk on the ring's volume needs a ring")
         self._old_handler = None
 
     # -- life
@@ -84,23 +91,45 @@ class Lab:
         self.save()
         for node in self.nodes:
             node.create()
-        self.volume.create()
-        conf = config.corosync_conf([node.id for node in self.nodes], self.ring, self.timers,
-                                    self.encrypted)
-        key = os.urandom(256)
-        for node in self.nodes:
-            self.volume.attach(node)
-            node.write_key(key)
-            node.write_config(conf, config.diskhb_toml(self.volume.path(node), self.ring_options))
+        self._create_volumes()
+        self.write_configs()
         if self.ring:
-            self.format_volume()
             for node in self.nodes:
                 node.start_diskhbd()
         for node in self.nodes:
             node.start_corosync()
+        if self.quorum:
+            for node in self.nodes:
+                node.start_quorumd()
         self.wait_whole(60)
         self.save()
         return self
+
+    def _create_volumes(self):
+        # Without any daemon of ours the volume is there for a test to use as it likes.
+        if self.ring or not self.quorum:
+            self.volume.create()
+            for node in self.nodes:
+                self.volume.attach(node)
+        if self.ring:
+            self.format_volume()
+        if self.quorum:
+            self.quorum.create()
+            for node in self.nodes:
+                self.quorum.attach(node)
+
+    def write_configs(self):
+        """Writes the configuration files of all nodes."""
+        device = self.quorum.corosync_lines() if self.quorum else ()
+        conf = config.corosync_conf([node.id for node in self.nodes], self.ring, self.timers,
+                                    self.encrypted, device)
+        key = os.urandom(256)
+        for node in self.nodes:
+            node.write_key(key)
+            has_ring = self.ring or not self.quorum
+            node.write_config(conf, config.diskhb_toml(
+                self.volume.path(node) if has_ring else None, self.ring_options,
+                self.quorum.toml(node) if self.quorum else ""))
 
     def stop(self):
         """Ends all processes of the lab and removes its folder."""
@@ -110,17 +139,18 @@ class Lab:
         shutil.rmtree(self.dir, ignore_errors=True)
         self.hub = None
 
-    def format_volume(self):
-        """Puts diskhb's structures on the volume."""
-        self.hub_run([self.binary("diskhb/tools/diskhb"), "format", self.volume.device,
-                      "--cluster", config.CLUSTER, "--slots", self.slots, "--force"])
+    def format_volume(self, volume=None, options=()):
+        """Puts diskhb's structures on the ring's volume or the one given."""
+        self.hub_run([self.binary("diskhb/tools/diskhb"), "format", (volume or self.volume).device,
+                      "--cluster", config.CLUSTER, "--slots", self.slots, "--force", *options])
 
     def wait_whole(self, timeout_s):
-        """Waits until every node sees all nodes, quorum, and every link connected."""
-        wait_until(self.is_whole, timeout_s, "all nodes joined, quorate, all links up", 0.2)
+        """Waits until every node sees all nodes, quorum, its device, and every link connected."""
+        wait_until(self.is_whole, timeout_s, "all nodes joined, quorate, all links up"
+                   + (", the device voting" if self.quorum else ""), 0.2)
 
     def is_whole(self):
-        """Whether every node sees all nodes, quorum, and every link connected."""
+        """Whether every node sees all nodes, quorum, its device, and every link connected."""
         ids = [node.id for node in self.nodes]
         links = {0, 1} if self.ring else {0}
         for node in self.nodes:
@@ -129,6 +159,8 @@ class Lab:
             if node.members() != ids or not node.is_quorate():
                 return False
             if not all(self.is_connected(node, link) for link in links):
+                return False
+            if self.quorum and not node.device().votes:
                 return False
         return True
 
@@ -147,9 +179,12 @@ class Lab:
     # -- faults
 
     def cut(self, what):
-        """Cuts the whole network (all), a node's port (n1), or one direction (n1:in, n1:out)."""
+        """Cuts the whole network (all), a node's port (n1), one direction (n1:in, n1:out), or
+        between groups of nodes ("n1,n2|n3,n4"), at one instant for all of them."""
         if what == "all":
             self.hub_run(["ip", "link", "set", "switch", "down"])
+        elif "|" in what:
+            self._cut_between(what)
         else:
             node, direction = self._parse(what)
             port = f"port{node.id}"
@@ -171,6 +206,8 @@ class Lab:
         for cut in [cut for cut in self.cuts if what in ("all", cut)]:
             if cut == "all":
                 self.hub_run(["ip", "link", "set", "switch", "up"])
+            elif "|" in cut:
+                self.hub_run(["nft", "delete table bridge split"])
             else:
                 node, direction = self._parse(cut)
                 if direction:
@@ -180,6 +217,18 @@ class Lab:
             self.cuts.remove(cut)
         self.save()
 
+    def _cut_between(self, what):
+        groups = [[f"port{self.node(name).id}" for name in group.split(",")]
+                  for group in what.split("|")]
+        if any("|" in cut for cut in self.cuts):
+            raise LabError(f"the network is cut into groups already: {' '.join(self.cuts)}")
+        rules = [f"add rule bridge split forward iifname {{ {', '.join(ones)} }} "
+                 f"oifname {{ {', '.join(others)} }} drop"
+                 for ones in groups for others in groups if ones is not others]
+        self.hub_run(["nft", "; ".join([
+            "add table bridge split",
+            "add chain bridge split forward { type filter hook forward priority 0; }", *rules])])
+
     def volume_fault(self, fault, nodes=None):
         """Applies a fault of the volume (eio, hang, heal) to all nodes or to those given."""
         for node in nodes or self.nodes:
@@ -188,7 +237,7 @@ class Lab:
     def _parse(self, what):
         name, _, direction = what.partition(":")
         if direction not in ("", "in", "out"):
-            raise LabError(f"'{what}' is not all, NODE, NODE:in or NODE:out")
+            raise LabError(f"'{what}' is not all, NODE, NODE:in, NODE:out or NODE,NODE|NODE,NODE")
         return self.node(name), direction
 
     def node(self, name):
@@ -269,6 +318,9 @@ class Lab:
             "slots": self.slots,
             "ring_options": self.ring_options,
             "cuts": self.cuts,
+            "quorum": self.quorum.options if self.quorum else None,
+            "quorum_devices": [volume.device for volume in self.quorum.volumes]
+                              if self.quorum else [],
             "volume": {"kind": self.volume.kind, "size_bytes": self.volume.size_bytes,
                        "device": self.volume.device},
             "nodes": [{"holder": node.holder.pid if node.holder else 0, "pids": node.pids}
@@ -289,8 +341,12 @@ class Lab:
         lab = cls(directory=state["mark"], nodes=len(state["nodes"]), ring=state["ring"],
                   volume=state["volume"]["kind"], timers=state["timers"], slots=state["slots"],
                   volume_bytes=state["volume"]["size_bytes"],
-                  ring_options=state["ring_options"], detached=state["detached"])
+                  ring_options=state["ring_options"], detached=state["detached"],
+                  quorum=state["quorum"])
         lab.volume.device = state["volume"]["device"]
+        for volume, device in zip(lab.quorum.volumes if lab.quorum else [],
+                                  state["quorum_devices"]):
+            volume.device = device
         lab.cuts = state["cuts"]
         lab.hub = Holder(state["hub"], "nm")
         for node, saved in zip(lab.nodes, state["nodes"]):

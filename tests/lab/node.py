@@ -5,6 +5,8 @@ import os
 import re
 import signal
 import subprocess
+import time
+from dataclasses import dataclass
 
 import config
 from sandbox import Holder, LabError, is_running, spawn, wait_until
@@ -26,6 +28,16 @@ mount -t sysfs sysfs /sys
 ip link set lo up
 """
 COROSYNC_LOG = "/var/log/corosync/corosync.log"
+# What dies and freezes with a node. The rest of its processes only watch, or are the storage.
+DAEMONS = ("corosync", "diskhbd", "diskhb-quorumd")
+
+
+@dataclass
+class Device:
+    """The quorum device of a node as corosync-quorumtool shows it; False: not, or not shown."""
+    alive: bool = False
+    votes: bool = False
+    shown: str = ""
 
 
 class Node:
@@ -116,6 +128,43 @@ class Node:
         del self.pids[name]
         self.lab.save()
 
+    def kill(self):
+        """The whole node dies: all its daemons at once, by SIGKILL."""
+        pids = self._daemon_pids()
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        for name in [name for name in DAEMONS if name in self.pids]:
+            wait_until(lambda: not self.is_up(name), 10, f"the end of {name} on {self.name}",
+                       0.01)
+            child = self._children.pop(name, None)
+            if child:
+                child.wait()
+            del self.pids[name]
+        self.lab.save()
+
+    def freeze(self):
+        """The whole node stands still: all its daemons, Corosync first."""
+        for pid in self._daemon_pids():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self):
+        """And goes on; returns when (time.monotonic()) Corosync did."""
+        at = time.monotonic()
+        for pid in self._daemon_pids():
+            os.kill(pid, signal.SIGCONT)
+        return at
+
+    def _daemon_pids(self):
+        return [self.pids[name] for name in DAEMONS if self.is_up(name)]
+
+    def boot(self):
+        """Starts what kill() ended."""
+        if self.lab.ring:
+            self.start_diskhbd()
+        self.start_corosync()
+        if self.lab.quorum:
+            self.start_quorumd()
+
     # -- the daemons
 
     def start_diskhbd(self):
@@ -134,6 +183,13 @@ class Node:
     def start_corosync(self):
         """Starts Corosync; the membership takes a few seconds to form."""
         self.start_process("corosync", ["corosync", "-f"])
+
+    def start_quorumd(self):
+        """Starts diskhb-quorumd (or its stand-in) as soon as Corosync answers."""
+        wait_until(lambda: self.run(["corosync-quorumtool", "-s"], check=False).returncode != 1
+                   or not self.is_up("corosync"), 20, f"corosync on {self.name}", 0.05)
+        program = self.lab.binary(self.lab.quorum.program)
+        self.start_process("diskhb-quorumd", [program, *self.lab.quorum.arguments(self)])
 
     def cmap(self, prefix, table="icmap"):
         """The cmap keys that begin with prefix, as a dict of int or str; empty if not running."""
@@ -168,6 +224,25 @@ class Node:
         """Whether votequorum says so."""
         return re.search(r"Quorate:\s+Yes",
                          self.run(["corosync-quorumtool", "-s"], check=False).stdout) is not None
+
+    def device(self):
+        """The quorum device as this node's votequorum has it for itself."""
+        shown = self.run(["corosync-quorumtool", "-s"], check=False).stdout
+        for line in shown.splitlines():
+            found = re.match(r"\s+(\d+)\s+\d+\s+([\w,]+)\s.*\(local\)", line)
+            if found:
+                flags = found[2].split(",")
+                return Device("A" in flags, "V" in flags, shown)
+        return Device(shown=shown)
+
+    def quorumd_status(self):
+        """The reply of diskhb-quorumd (plugin/quorum/quorum_status.hpp); {} if there is none."""
+        done = self.run([self.lab.binary("diskhb/tools/diskhb"), "quorum", "status", "--json"],
+                        check=False)
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return {}
 
     def ring_ping(self, peer_id, count):
         """Round trips to a peer over the ring, in us: sent, received, p50_us, max_us."""

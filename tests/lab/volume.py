@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The lab's shared volume: a file, a file in memory, a loop device, or a remote disk with faults.
+"""A shared volume of the lab: a file, a file in memory, a loop device, or a remote disk with faults.
 
 The remote one (nbd) needs no kernel module. One nbdkit serves the image as the array would; each
 node reaches it through an nbdkit of its own, whose filters fail or hold back requests, and sees it
@@ -16,15 +16,16 @@ FAULTS = ("eio", "hang", "heal")
 
 
 class Volume:
-    """Made by Lab; path(node) is what a node opens."""
+    """Made by Lab; path(node) is what a node opens. Names tell several volumes of a lab apart."""
 
-    def __init__(self, lab, kind, size_bytes):
+    def __init__(self, lab, kind, size_bytes, name="volume"):
         if kind not in KINDS:
             raise LabError(f"a volume of kind '{kind}' is not known; there are: {', '.join(KINDS)}")
         self.lab = lab
         self.kind = kind
+        self.name = name
         self.size_bytes = size_bytes
-        self.image = os.path.join(lab.dir, "shared" if kind == "tmpfs" else "", "volume")
+        self.image = os.path.join(lab.dir, "shared" if kind == "tmpfs" else "", name)
         self.device = self.image
 
     def create(self):
@@ -38,7 +39,9 @@ class Volume:
 
     def path(self, node):
         """The volume's path as the node sees it."""
-        return os.path.join(node.dir, "mount", "volume") if self.kind == "nbd" else self.device
+        if self.kind != "nbd":
+            return self.device
+        return os.path.join(node.dir, "mount-" + self.name, "volume")
 
     def attach(self, node):
         """Gives a node its own path to a remote volume."""
@@ -49,9 +52,9 @@ class Volume:
             f"socket={self._socket('array')}", "shared=true",
             f"pause-control={self._socket(node.name, 'pause')}",
             "error=EIO", "error-rate=100%", f"error-file={self._error_file(node)}")
-        os.makedirs(os.path.join(node.dir, "mount"), exist_ok=True)
-        node.start_process("nbdfuse", ["nbdfuse", self.path(node), "--unix",
-                                       self._socket(node.name)])
+        os.makedirs(os.path.dirname(self.path(node)), exist_ok=True)
+        node.start_process("nbdfuse-" + self.name, ["nbdfuse", self.path(node), "--unix",
+                                                    self._socket(node.name)])
         wait_until(lambda: os.path.exists(node.holder.path(self.path(node))), 10,
                    f"nbdfuse on {node.name}")
 
@@ -72,10 +75,10 @@ class Volume:
             self._pause(node, b"r")
 
     def _socket(self, *words):
-        return os.path.join(self.lab.dir, "-".join(words) + ".sock")
+        return os.path.join(self.lab.dir, "-".join((self.name,) + words) + ".sock")
 
     def _error_file(self, node):
-        return os.path.join(node.dir, "volume-fails")
+        return os.path.join(node.dir, self.name + "-fails")
 
     def _pause(self, node, command):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
