@@ -33,8 +33,10 @@ constexpr std::size_t successor_sequence_at = 224;
 constexpr std::size_t vote_epoch_at = 232;
 constexpr std::size_t clock_at = 240;
 constexpr std::size_t granted_at_at = 248;
-constexpr std::size_t reserved_at = 256;
-constexpr std::size_t reserved_bytes = 32;
+constexpr std::size_t device_domain_at = 256;
+constexpr std::size_t device_value_at = 264;
+constexpr std::size_t reserved_at = 272;
+constexpr std::size_t reserved_bytes = 16;
 constexpr std::size_t echoes_at = quorum_fixed_bytes;
 static_assert(reserved_at + reserved_bytes == echoes_at);
 static_assert(echoes_at + slots_max * quorum_echo_bytes <= block_bytes_min);
@@ -113,6 +115,8 @@ void load_fields(quorum_block& content, std::span<const std::byte> block) noexce
     content.linger_ms = load<std::uint32_t>(block, linger_at);
     content.clock_ns = load<std::uint64_t>(block, clock_at);
     content.granted_at_ns = load<std::uint64_t>(block, granted_at_at);
+    content.device = {load<std::uint64_t>(block, device_domain_at),
+                      load<std::uint64_t>(block, device_value_at)};
 }
 
 void store_fields(std::span<std::byte> block, const quorum_block& content) noexcept {
@@ -142,6 +146,8 @@ void store_fields(std::span<std::byte> block, const quorum_block& content) noexc
     store(block, linger_at, content.linger_ms);
     store(block, clock_at, content.clock_ns);
     store(block, granted_at_at, content.granted_at_ns);
+    store(block, device_domain_at, content.device.domain);
+    store(block, device_value_at, content.device.value);
     store_zeros(block, reserved_at, reserved_bytes);
 }
 

@@ -69,6 +69,18 @@ constexpr std::uint64_t next_ballot(std::uint64_t above, slot_index slot) noexce
     return (above / slots_max + 1) * slots_max + slot;
 }
 
+// Which device the writer wrote to, as its host knows it, so that a copy kept by replication is not
+// taken for it: within one domain equal values are one device, and other values are others. Domain
+// 0: unknown. Values of two domains say nothing of each other.
+struct device_identity {
+    std::uint64_t domain = 0;
+    std::uint64_t value = 0;
+    bool is_other_than(const device_identity& other) const noexcept {
+        return domain != 0 && domain == other.domain && value != other.value;
+    }
+    bool operator==(const device_identity&) const = default;
+};
+
 // What a ballot decides about. The holder is the node whose block it stands in.
 struct grant {
     std::uint64_t epoch = 0;  // the number of the ballot that made it
@@ -91,7 +103,8 @@ inline constexpr std::size_t quorum_echo_bytes = 16;
 // 160 accepted u64, 168 grant epoch u64, 176 grant holder u32, 180 grant ring node u32,
 // 184 grant ring sequence u64, 192 grant members 16, 208 renewal u64, 216 successor ring node u32,
 // 220 linger_ms u32, 224 successor ring sequence u64, 232 vote epoch u64, 240 clock_ns u64,
-// 248 granted_at_ns u64, 256 reserved 32 (zero), 288 echoes (one a slot), then zeros.
+// 248 granted_at_ns u64, 256 device domain u64, 264 device value u64, 272 reserved 16 (zero),
+// 288 echoes (one a slot), then zeros.
 inline constexpr std::size_t quorum_fixed_bytes = 288;
 
 struct quorum_block {
@@ -115,6 +128,7 @@ struct quorum_block {
     std::uint32_t linger_ms = 0;      // how long its vote may outlive the block that it rests on
     std::uint64_t clock_ns = 0;       // the writer's clock when it encoded this block, for people
     std::uint64_t granted_at_ns = 0;  // by the same clock: when its grant came into force
+    device_identity device;           // what this block was written to; not the same on all volumes
     std::array<quorum_echo, slots_max> echoes{};  // one a slot; those above the volume's are zero
     bool operator==(const quorum_block&) const = default;
 };

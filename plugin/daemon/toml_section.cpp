@@ -106,6 +106,40 @@ std::optional<double> toml_section::number(std::string_view key, double minimum,
     return value;
 }
 
+std::optional<std::vector<std::string>> toml_section::texts(std::string_view key) {
+    const auto* node = take(key);
+    if (node == nullptr || !node->is_array()) {
+        return std::nullopt;
+    }
+    std::vector<std::string> values;
+    for (const auto& element : *node->as_array()) {
+        const auto value = element.value_exact<std::string>();
+        if (!value || value->empty() || value->find('\0') != std::string::npos) {
+            fail(key, "must hold texts in quotes, none of them empty");
+        }
+        values.push_back(*value);
+    }
+    return values;
+}
+
+std::optional<std::vector<std::int64_t>> toml_section::integers(std::string_view key,
+                                                                std::int64_t minimum,
+                                                                std::int64_t maximum) {
+    const auto* node = take(key);
+    if (node == nullptr || !node->is_array()) {
+        return std::nullopt;
+    }
+    std::vector<std::int64_t> values;
+    for (const auto& element : *node->as_array()) {
+        const auto value = element.value_exact<std::int64_t>();
+        if (!value || *value < minimum || *value > maximum) {
+            fail(key, fmt::format("must hold whole numbers of {} .. {}", minimum, maximum));
+        }
+        values.push_back(*value);
+    }
+    return values;
+}
+
 void toml_section::refuse_unknown_keys() const {
     for (const auto& [key, node] : table_) {
         if (taken_.find(key.str()) == taken_.end()) {

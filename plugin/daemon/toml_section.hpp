@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "diskhb/error.hpp"
 
@@ -35,6 +36,15 @@ class toml_section {
                                         std::int64_t maximum);
     // Whole or with a fraction: times in milliseconds.
     std::optional<double> number(std::string_view key, double minimum, double maximum);
+
+    // An array; nothing if the key is missing or its value is no array. Every element must be a
+    // text that is not empty, or a whole number within the limits.
+    std::optional<std::vector<std::string>> texts(std::string_view key);
+    std::optional<std::vector<std::int64_t>> integers(std::string_view key, std::int64_t minimum,
+                                                      std::int64_t maximum);
+
+    // A sub-table that is read as a section of its own: known from now on.
+    void take_table(std::string_view key) { (void)take(key); }
 
     // Throws for the first key that was not asked for.
     void refuse_unknown_keys() const;

@@ -47,6 +47,8 @@ struct device_config {
     milliseconds sync_timeout{30000};
     // Of two_node, auto_tie_breaker, last_man_standing, allow_downscale: those that are set.
     std::vector<std::string> conflicts;
+    std::optional<unsigned> expected_votes;  // where the file says so
+    std::string provider;
     std::vector<std::uint32_t> unequal_nodes;  // with quorum_votes other than 1
 };
 

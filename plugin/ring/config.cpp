@@ -5,10 +5,6 @@
 #include <net/if.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "plugin/daemon/toml_section.hpp"
 
@@ -249,76 +245,22 @@ void refuse_twins(const toml_section& section, const std::vector<ring_config>& r
     }
 }
 
-corosync::corosync_conf read_cluster(const std::string& path, const host_questions& host) {
-    auto conf = host.corosync_conf(path);
+// A ring is one of several links, which only knet has.
+void refuse_other_transports(const corosync::corosync_conf& conf) {
     if (conf.totem.transport != "knet") {
         throw setup_error(exit_config, fmt::format("{}: totem.transport is {}; only knet has more "
                                                    "than one link",
-                                                   path, conf.totem.transport));
+                                                   conf.path, conf.totem.transport));
     }
-    if (conf.totem.cluster_name.empty()) {
-        throw setup_error(exit_config, fmt::format("{}: totem.cluster_name is missing; a volume "
-                                                   "is recognised by it",
-                                                   path));
-    }
-    if (conf.nodes.empty()) {
-        throw setup_error(exit_config, fmt::format("{}: nodelist is missing or empty", path));
-    }
-    return conf;
-}
-
-const corosync::conf_node& local_node(const corosync::corosync_conf& conf,
-                                      const host_questions& host) {
-    const auto identity = host.identity();
-    const auto* node = corosync::find_local_node(conf, identity);
-    if (node == nullptr) {
-        throw setup_error(exit_config,
-                          fmt::format("{}: no node of the nodelist is this host: neither the name "
-                                      "'{}' nor an address of an interface fits a name or "
-                                      "ring0_addr",
-                                      conf.path, identity.node_name));
-    }
-    return *node;
-}
-
-// A sub-table by name, empty if it is not there.
-const toml::table& sub_table(toml_section& root_section, const toml::table& root,
-                             std::string_view key) {
-    static const toml::table empty;
-    const auto* node = root.get(key);
-    if (node == nullptr) {
-        return empty;
-    }
-    if (!node->is_table()) {
-        root_section.fail(key, fmt::format("must be a table: [{}]", key));
-    }
-    return *node->as_table();
 }
 
 daemon_config build(const toml::table& root, const std::string& path, const host_questions& host) {
-    toml_section top(root, "diskhb.toml", path);
-    toml_section corosync_part(sub_table(top, root, "corosync"), "[corosync]", path);
-    toml_section control_part(sub_table(top, root, "control"), "[control]", path);
-    toml_section process_part(sub_table(top, root, "process"), "[process]", path);
-    for (const auto& [key, node] : root) {
-        const auto name = key.str();
-        if (name != "corosync" && name != "control" && name != "process" && name != "ring") {
-            top.fail(name,
-                     "is not known here; there are [corosync], [control], [process] and "
-                     "[[ring]]");
-        }
-    }
+    const toml_section top(root, "diskhb.toml", path);
+    toml_section control_part(sub_table(root, path, "control"), "[control]", path);
+    toml_section process_part(sub_table(root, path, "process"), "[process]", path);
     daemon_config config;
-    config.corosync_conf_path = corosync_part.text("conf").value_or("/etc/corosync/corosync.conf");
-    config.control_socket = control_part.text("socket").value_or(socket_path_default);
-    constexpr std::size_t socket_path_bytes_max = 107;  // sun_path of unix(7)
-    if (config.control_socket.front() != '/' ||
-        config.control_socket.size() > socket_path_bytes_max) {
-        control_part.fail("socket", fmt::format("must be an absolute path of at most {} bytes",
-                                                socket_path_bytes_max));
-    }
+    config.control_socket = read_socket(control_part, socket_path_default);
     config.realtime = process_part.boolean("realtime", false);
-    corosync_part.refuse_unknown_keys();
     control_part.refuse_unknown_keys();
     process_part.refuse_unknown_keys();
 
@@ -326,7 +268,9 @@ daemon_config build(const toml::table& root, const std::string& path, const host
     if (rings == nullptr || rings->empty() || !rings->is_homogeneous<toml::table>()) {
         top.fail("ring", "there must be at least one table [[ring]] with link and volume");
     }
-    const auto conf = read_cluster(config.corosync_conf_path, host);
+    const auto conf = read_cluster(root, path, host);
+    refuse_other_transports(conf);
+    config.corosync_conf_path = conf.path;
     const auto& local = local_node(conf, host);
     config.cluster_name = conf.totem.cluster_name;
     config.node_id = local.node_id;
@@ -342,36 +286,13 @@ daemon_config build(const toml::table& root, const std::string& path, const host
 
 }  // namespace
 
-host_questions real_host() {
-    return {&corosync::read_corosync_conf, &corosync::read_host_identity, &corosync::resolve};
-}
-
 daemon_config parse_config(std::string_view text, const std::string& path,
                            const host_questions& host) {
-    toml::table root;
-    try {
-        root = toml::parse(text, path);
-    } catch (const toml::parse_error& error) {
-        throw setup_error(exit_config,
-                          fmt::format("{}:{}:{}: {}", path, error.source().begin.line,
-                                      error.source().begin.column, error.description()));
-    }
-    return build(root, path, host);
+    return build(parse_toml(text, path), path, host);
 }
 
 daemon_config read_config(const std::string& path, const host_questions& host) {
-    errno = 0;
-    std::ifstream file(path, std::ios::binary);
-    std::string text;
-    if (file) {
-        text.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
-    }
-    if (!file || file.bad()) {
-        const int error = errno == 0 ? EIO : errno;
-        throw setup_error(error == EACCES || error == EPERM ? exit_permission : exit_config,
-                          fmt::format("{}: cannot be read: {}", path, std::strerror(error)));
-    }
-    return parse_config(text, path, host);
+    return parse_config(read_text(path), path, host);
 }
 
 std::string describe(const daemon_config& config) {

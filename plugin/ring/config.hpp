@@ -6,19 +6,16 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "diskhb/node.hpp"
-#include "plugin/corosync/corosync_conf.hpp"
+#include "plugin/daemon/cluster_config.hpp"
 #include "plugin/ring/packet.hpp"
 
 namespace diskhb::daemon {
 
-inline constexpr const char* config_path_default = "/etc/diskhb/diskhb.toml";
 inline constexpr const char* socket_path_default = "/run/diskhb/diskhbd.sock";
 inline constexpr const char* interface_default = "dhb0";
 
@@ -61,15 +58,6 @@ struct daemon_config {
     std::string node_name;
     std::vector<ring_config> rings;
 };
-
-// What the configuration asks the host for, so that tests can answer.
-struct host_questions {
-    std::function<corosync::corosync_conf(const std::string& path)> corosync_conf;
-    std::function<corosync::host_identity()> identity;
-    std::function<std::optional<ip_address>(const std::string& name, corosync::ip_preference)>
-        resolve;
-};
-host_questions real_host();
 
 daemon_config parse_config(std::string_view text, const std::string& path,
                            const host_questions& host);
