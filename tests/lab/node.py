@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import config
 from sandbox import Holder, LabError, is_running, spawn, wait_until
 
-# What a node has of its own. /etc is an overlay, so that nothing of the machine's is changed.
+# What a node has of its own. /etc is an overlay, so that nothing of the machine's is changed. No
+# node has SBD, even if it is installed here.
 SETUP = """
 hostname {name}
 for folder in /run /dev/shm /var/log /var/lib/corosync; do
@@ -20,7 +21,8 @@ for folder in /run /dev/shm /var/log /var/lib/corosync; do
 done
 chmod 1777 /dev/shm
 mkdir -p /run/lock /run/etc/upper /run/etc/work /var/log/corosync
-mount -t overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work overlay /etc || :
+mount -t overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work overlay /etc &&
+    rm -f /etc/systemd/system/corosync.service.requires/sbd.service || :
 mkdir -p /etc/corosync /etc/diskhb
 mount --bind {dir}/etc/corosync /etc/corosync
 mount --bind {dir}/etc/diskhb /etc/diskhb

@@ -74,8 +74,9 @@ class StallWatch(threading.Thread):
 class Report:
     """What was measured and what was wrong."""
 
-    def __init__(self, name):
+    def __init__(self, name, is_meant_to_fail=False):
         self.name = name
+        self.is_meant_to_fail = is_meant_to_fail
         self.problems = []
         self.began = time.monotonic()
 
@@ -87,7 +88,8 @@ class Report:
         """Notes a problem unless is_right."""
         if not is_right:
             self.problems.append(what)
-            print(f"  WRONG: {what}", flush=True)
+            print(f"  {'found, as it must be' if self.is_meant_to_fail else 'WRONG'}: {what}",
+                  flush=True)
 
     def step(self, text):
         """Says what comes now."""
@@ -181,8 +183,11 @@ def _keep_logs(lab, name):
     lab.keep_logs(where)
     print(f"  the nodes' logs are kept in {where}; Corosync's of {lab.nodes[0].name} ends with:")
     print("    " + lab.nodes[0].log_tail(lines=25).replace("\n", "\n    "))
-    print("  diskhbd's ends with:")
-    print("    " + lab.nodes[0].log_tail("/var/log/diskhbd.log", 10).replace("\n", "\n    "))
+    for daemon in ("diskhbd", "diskhb-quorumd"):
+        if lab.nodes[0].log_text(f"/var/log/{daemon}.log"):
+            print(f"  {daemon}'s ends with:")
+            print("    " + lab.nodes[0].log_tail(f"/var/log/{daemon}.log", 10)
+                  .replace("\n", "\n    "))
 
 
 def run(name, body, **lab_options):

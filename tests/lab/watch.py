@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""When each node was quorate, and in which membership (quorum_watch.cpp), and the verdict whether
+two partitions ever were at one instant.
+
+Times are time.monotonic_ns(): CLOCK_MONOTONIC, one clock for all nodes of a lab.
+"""
+import json
+import time
+from dataclasses import dataclass, replace
+
+from sandbox import LabError
+
+PROGRAM = "tests/lab/quorum_watch"
+
+
+@dataclass(frozen=True)
+class State:
+    """What a node's Corosync says from one instant on."""
+    at_ns: int = 0
+    runs: bool = False
+    quorate: bool = False
+    ring: str = ""
+    members: tuple = ()
+    alive: bool = False  # the quorum device, for this node
+    votes: bool = False
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """For so long `first` and `second` were both quorate, and no members of each other."""
+    begin_ns: int
+    end_ns: int
+    first: int
+    second: int
+    # Neither was in the other's membership: two partitions, and both knew. Otherwise one of them
+    # had not noticed yet that it was alone.
+    mutual: bool
+
+    def ms(self):
+        return (self.end_ns - self.begin_ns) / 1e6
+
+
+def follow(before, line):
+    """The state after an event, which is a line of quorum_watch."""
+    event, at_ns = line["event"], line["t_ns"]
+    if event == "connected":
+        return replace(before, at_ns=at_ns, runs=True)
+    if event == "gone":
+        return State(at_ns)
+    if event == "quorum":
+        return replace(before, at_ns=at_ns, runs=True, quorate=line["quorate"],
+                       ring=line["ring"], members=tuple(sorted(line["members"])))
+    return replace(before, at_ns=at_ns, alive=line["alive"], votes=line["votes"])
+
+
+def conflict(first_id, first, second_id, second):
+    """None, "one-sided" or "mutual": see Overlap."""
+    if not (first.quorate and second.quorate):
+        return None
+    missing = (second_id not in first.members) + (first_id not in second.members)
+    return (None, "one-sided", "mutual")[missing]
+
+
+def overlaps(histories, begin_ns, end_ns):
+    """All instants at which two nodes were quorate apart from each other, as intervals.
+
+    histories: {node id: [State, ...]}, each list by time.
+    """
+    found, open_since = [], {}
+    now = {node_id: State() for node_id in histories}
+    changes = sorted(((state.at_ns, node_id, state) for node_id, states in histories.items()
+                      for state in states if state.at_ns < end_ns), key=lambda each: each[:2])
+    pairs = [(a, b) for a in histories for b in histories if a < b]
+    for at_ns, node_id, state in changes + [(end_ns, None, None)]:
+        if node_id is not None:
+            now[node_id] = state
+        for pair in pairs:
+            kind = conflict(pair[0], now[pair[0]], pair[1], now[pair[1]])
+            since_ns, old = open_since.get(pair, (0, None))
+            if kind != old or node_id is None:
+                if old and at_ns > max(since_ns, begin_ns):
+                    found.append(Overlap(max(since_ns, begin_ns), at_ns, *pair, old == "mutual"))
+                open_since[pair] = (at_ns, kind)
+    return sorted(found, key=lambda each: each.begin_ns)
+
+
+class Watch:
+    """quorum_watch on every node of a lab; it outlives the node's Corosync."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        for node in lab.nodes:
+            node.start_process("quorum_watch", [lab.binary(PROGRAM)])
+
+    def history(self, node):
+        """The states of a node, by time."""
+        states = [State()]
+        lines = node.log_text("/var/log/quorum_watch.log").splitlines(keepends=True)
+        events = [json.loads(line) for line in lines if line.endswith("\n")]
+        # Two threads write: a device may be seen to vote before the line of an earlier quorum.
+        for line in sorted(events, key=lambda event: event["t_ns"]):
+            states.append(follow(states[-1], line))
+        return states
+
+    def state(self, node):
+        """The newest state of a node."""
+        return self.history(node)[-1]
+
+    def wait(self, node, predicate, since_ns, timeout_s, what):
+        """The first state of a node after an instant for which predicate holds."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            for state in self.history(node):
+                if state.at_ns >= since_ns and predicate(state):
+                    return state
+            if time.monotonic() > deadline:
+                raise LabError(f"waited {timeout_s:.1f} s in vain for {node.name}: {what}; it is "
+                               f"{self.state(node)}")
+            time.sleep(0.05)
+
+    def overlaps(self, begin_ns, end_ns=None):
+        """See overlaps(); until now if no end is given."""
+        return overlaps({node.id: self.history(node) for node in self.lab.nodes}, begin_ns,
+                        end_ns or time.monotonic_ns())
