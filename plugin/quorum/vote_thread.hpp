@@ -16,6 +16,7 @@
 #include <memory>
 #include <string>
 
+#include "engine/clock.hpp"
 #include "plugin/quorum/lease.hpp"
 
 namespace diskhb::quorum {
@@ -75,13 +76,15 @@ struct vote_counters {
     std::atomic<std::uint64_t> polls_no = 0;
     std::atomic<std::uint64_t> polls_refused = 0;     // for an old ring, or try again
     std::atomic<std::uint64_t> withdrawals = 0;       // by the thread itself, since no order came
-    std::atomic<std::uint64_t> last_accepted_ns = 0;  // CLOCK_MONOTONIC; 0: none yet
+    std::atomic<std::uint64_t> last_accepted_ns = 0;  // of the clock; 0: none yet
     std::atomic<std::uint64_t> call_ns_max = 0;       // the longest call
 };
 
 class vote_thread {
   public:
-    vote_thread(vote_thread_options options, vote_listener listener);
+    // `clock` is the one that the orders' times are of.
+    vote_thread(vote_thread_options options, std::shared_ptr<const engine::clock> clock,
+                vote_listener listener);
     ~vote_thread();  // stop()
     vote_thread(const vote_thread&) = delete;
     vote_thread& operator=(const vote_thread&) = delete;
@@ -94,8 +97,7 @@ class vote_thread {
     // the thread is left to itself and ends as soon as Corosync answers or is gone.
     bool stop();
 
-    // Any thread. Since when the thread has been in a call of Corosync (CLOCK_MONOTONIC); 0: it is
-    // in none.
+    // Any thread. Since when (of the clock) the thread has been in a call of Corosync; 0: in none.
     std::uint64_t in_call_since_ns() const noexcept;
     const vote_counters& counters() const noexcept;
 
