@@ -6,12 +6,14 @@ import time
 
 from sandbox import wait_until
 from scenario import SOAK, run, token_ms
-from watch import Watch
+from watch import MUTUAL, SYNCING, UNAWARE, Watch
 
 # Corosync's: 1.2 tokens (totemconfig.c) until those that are left agree that they are all.
 CONSENSUS = 1.2
 # Then the new membership forms and synchronizes: a few rounds of the token.
 FORMING_MS = 1500
+# A daemon that reads that another partition has the vote says no at once.
+SYNCING_MS = 1000
 WHOLE_S = 90
 TIMERS = {"token": 1500}
 
@@ -102,23 +104,28 @@ class Case:
         for node in losers:
             self.report.check(not self.watch.state(node).quorate, f"{node.name} is quorate")
 
-    def check_one_quorate(self, since_ns, until_ns=None, noticed_ns=None):
+    def check_one_quorate(self, since_ns, until_ns=None, noticed_ns=None, syncing_ms=SYNCING_MS):
         """Never two quorate partitions at one instant, since an event that parted the nodes.
 
         A node whose Corosync has not yet seen that it is alone goes by its old membership, with or
-        without a quorum device; `noticed_ns` is by when it must have (default: its detection).
+        without a quorum device; `noticed_ns` is by when it must have (default: its detection). And
+        one that has seen it is told so when its sync phase ends; `syncing_ms` is how long that may
+        last beside another quorate partition.
         """
         found = self.watch.overlaps(since_ns, until_ns)
         noticed_ns = noticed_ns or since_ns + (detection_ms(self.lab) + FORMING_MS) * 1e6
-        mutual = [each for each in found if each.mutual]
-        late = [each for each in found if not each.mutual and each.end_ns > noticed_ns]
-        unaware_ms = max((each.ms() for each in found if not each.mutual), default=0)
-        self.note("two quorate partitions for", max((each.ms() for each in mutual), default=0))
-        self.note("quorate beside one that had not noticed, for", unaware_ms)
-        self.report.check(not mutual, "two partitions were quorate at one instant: "
-                          + describe(mutual, since_ns))
-        self.report.check(not late, "a node was quorate in its old membership for too long: "
-                          + describe(late, since_ns))
+        kinds = {kind: [each for each in found if each.kind == kind]
+                 for kind in (MUTUAL, UNAWARE, SYNCING)}
+        for kind, text in ((MUTUAL, "two quorate partitions"),
+                           (UNAWARE, "quorate beside one that had not noticed"),
+                           (SYNCING, "quorate beside one in its sync phase")):
+            self.note(text, max((each.ms() for each in kinds[kind]), default=0))
+        late = [each for each in kinds[UNAWARE] if each.end_ns > noticed_ns]
+        long = [each for each in kinds[SYNCING] if each.ms() > syncing_ms]
+        for wrong, text in ((kinds[MUTUAL], "two partitions were quorate at one instant"),
+                            (late, "a node was quorate in its old membership for too long"),
+                            (long, "a node was in its sync phase for too long")):
+            self.report.check(not wrong, f"{text}: {describe(wrong, since_ns)}")
 
     def heal(self):
         """Takes all cuts back and waits for the whole cluster."""

@@ -27,7 +27,7 @@ using json = nlohmann::json;
 using namespace std::chrono_literals;
 
 constexpr auto retry_interval = 20ms;   // of a Corosync that does not answer
-constexpr auto device_interval = 20ms;  // between two looks at the device
+constexpr int device_interval_ms = 20;  // between two looks at the device
 
 std::int64_t now_ns() {
     timespec now{};
@@ -77,25 +77,51 @@ void follow_quorum() {
     quorum_finalize(handle);
 }
 
+// Corosync has a new membership. Until it tells of its quorum in it (on_quorum) it is in its sync
+// phase: what it told before still stands, but it delivers no messages, and waits for the device.
+void on_members(votequorum_handle_t, std::uint64_t, votequorum_ring_id_t ring, std::uint32_t count,
+                std::uint32_t* members) {
+    const std::int64_t at_ns = now_ns();
+    print("members", at_ns,
+          {{"ring", std::to_string(ring.nodeid) + "." + std::to_string(ring.seq)},
+           {"members", std::vector(members, members + count)}});
+}
+
+// False: Corosync has gone.
+bool look_at_device(votequorum_handle_t handle, std::uint32_t& known) {
+    votequorum_info info{};
+    // Node 0 is the one that is asked.
+    if (votequorum_getinfo(handle, 0, &info) != CS_OK) {
+        return false;
+    }
+    const std::int64_t at_ns = now_ns();
+    if (info.flags != known) {
+        known = info.flags;
+        print("device", at_ns,
+              {{"registered", (known & VOTEQUORUM_INFO_QDEVICE_REGISTERED) != 0},
+               {"alive", (known & VOTEQUORUM_INFO_QDEVICE_ALIVE) != 0},
+               {"votes", (known & VOTEQUORUM_INFO_QDEVICE_CAST_VOTE) != 0}});
+    }
+    return true;
+}
+
 void follow_device() {
     votequorum_handle_t handle = 0;
-    votequorum_callbacks_t no_callbacks{};
-    if (votequorum_initialize(&handle, &no_callbacks) != CS_OK) {
+    votequorum_callbacks_t callbacks{};
+    callbacks.votequorum_nodelist_notify_fn = on_members;
+    int fd = -1;
+    if (votequorum_initialize(&handle, &callbacks) != CS_OK) {
         return;
     }
     std::uint32_t known = ~0U;
-    votequorum_info info{};
-    // Node 0 is the one that is asked.
-    while (votequorum_getinfo(handle, 0, &info) == CS_OK) {
-        const std::int64_t at_ns = now_ns();
-        if (info.flags != known) {
-            known = info.flags;
-            print("device", at_ns,
-                  {{"registered", (known & VOTEQUORUM_INFO_QDEVICE_REGISTERED) != 0},
-                   {"alive", (known & VOTEQUORUM_INFO_QDEVICE_ALIVE) != 0},
-                   {"votes", (known & VOTEQUORUM_INFO_QDEVICE_CAST_VOTE) != 0}});
+    if (votequorum_fd_get(handle, &fd) == CS_OK &&
+        votequorum_trackstart(handle, 0, CS_TRACK_CHANGES) == CS_OK) {
+        pollfd wait{fd, POLLIN, 0};
+        while (poll(&wait, 1, device_interval_ms) >= 0 &&
+               (wait.revents & (POLLHUP | POLLERR | POLLNVAL)) == 0 &&
+               votequorum_dispatch(handle, CS_DISPATCH_ALL) == CS_OK &&
+               look_at_device(handle, known)) {
         }
-        std::this_thread::sleep_for(device_interval);
     }
     votequorum_finalize(handle);
 }

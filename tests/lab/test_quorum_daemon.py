@@ -2,14 +2,40 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """diskhb-quorumd of the quorate partition is killed or stands still: its node's vote goes within
 quorum.device.timeout, and the other partition gets it only after that.
+
+    test_quorum_daemon.py           the partitions are there before
+    test_quorum_daemon.py at-once   the network splits at the same moment. Corosync then waits in its
+                                    sync phase for the daemon, for quorum.device.sync_timeout, and
+                                    tells nobody anything new: quorate by what it told before, it
+                                    delivers no messages
 """
 import signal
+import sys
 import time
 
-from quorum_scenario import hold, run_quorum, times
+from quorum import TIMINGS
+from quorum_scenario import FORMING_MS, detection_ms, hold, run_quorum, times
 
 # The watch looks every 20 ms, and gets the processor when it does.
 SLACK_MS = 100
+
+
+def stop_daemon(node, number):
+    """Kills the node's daemon, or stops it; returns when."""
+    since_ns = time.monotonic_ns()
+    if number % 2 == 0:
+        node.end_process("diskhb-quorumd", signal.SIGKILL)
+    else:
+        node.send_signal("diskhb-quorumd", signal.SIGSTOP)
+    return since_ns
+
+
+def start_daemon(node, number):
+    """Takes that back."""
+    if number % 2 == 0:
+        node.start_quorumd()
+    else:
+        node.send_signal("diskhb-quorumd", signal.SIGCONT)
 
 
 def without_daemon(case, number):
@@ -20,11 +46,7 @@ def without_daemon(case, number):
     case.wait_loser([other], 0)
     case.report.step(f"split; {one.name} is quorate; its diskhb-quorumd "
                      + ("is killed" if number % 2 == 0 else "stands still"))
-    since_ns = time.monotonic_ns()
-    if number % 2 == 0:
-        one.end_process("diskhb-quorumd", signal.SIGKILL)
-    else:
-        one.send_signal("diskhb-quorumd", signal.SIGSTOP)
+    since_ns = stop_daemon(one, number)
     lost = case.watch.wait(one, lambda state: not state.votes, since_ns, 30, "no vote")
     took_ms = (lost.at_ns - since_ns) / 1e6
     case.note("vote gone after", took_ms)
@@ -37,10 +59,7 @@ def without_daemon(case, number):
     case.note("the other partition has the vote after", (gained.at_ns - since_ns) / 1e6)
     case.note("that is after the loss of the first by", (gained.at_ns - left.at_ns) / 1e6)
     case.report.check(gained.at_ns > left.at_ns, "the second partition got the vote early")
-    if number % 2 == 0:
-        one.start_quorumd()
-    else:
-        one.send_signal("diskhb-quorumd", signal.SIGCONT)
+    start_daemon(one, number)
     hold(2)
     case.check_states([other], [one])
     case.heal()
@@ -53,4 +72,31 @@ def daemon_gone(case):
         without_daemon(case, number)
 
 
-run_quorum("quorum_daemon", daemon_gone, nodes=2, quorum={"mode": "tie-breaker"})
+def at_once(case):
+    sync_timeout_ms = case.lab.quorum.timing("sync_timeout")
+    for number in range(times(1)):
+        one = case.wait_holder()
+        other = next(node for node in case.lab.nodes if node is not one)
+        case.report.step(f"{one.name} loses its diskhb-quorumd and the network at once")
+        since_ns = stop_daemon(one, number)
+        case.lab.cut("all")
+        case.wait_winner([other], since_ns)
+        lost = case.watch.wait(one, lambda state: not state.quorate, since_ns, 60, "inquorate")
+        took_ms = (lost.at_ns - since_ns) / 1e6
+        limit_ms = detection_ms(case.lab) + sync_timeout_ms + SLACK_MS + FORMING_MS
+        case.note("quorum of the lone node gone after", took_ms)
+        case.report.check(took_ms <= limit_ms, f"{one.name} was quorate for {took_ms:.0f} ms, more "
+                          f"than detection + sync_timeout, {limit_ms:.0f} ms")
+        start_daemon(one, number)
+        hold(2)
+        case.check_states([other], [one])
+        case.heal()
+        case.check_one_quorate(since_ns, syncing_ms=sync_timeout_ms)
+
+
+if "at-once" in sys.argv:
+    # The sync phase begins before votequorum has missed the daemon.
+    run_quorum("quorum_daemon_at_once", at_once, nodes=2, timers={"token": 1000},
+               quorum={"timings": {**TIMINGS, "timeout": 6000, "sync_timeout": 8000}})
+else:
+    run_quorum("quorum_daemon", daemon_gone, nodes=2, quorum={"mode": "tie-breaker"})

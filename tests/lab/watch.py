@@ -21,8 +21,13 @@ class State:
     quorate: bool = False
     ring: str = ""
     members: tuple = ()
+    sync_ring: str = ""  # of the membership that Corosync forms, or has formed
     alive: bool = False  # the quorum device, for this node
     votes: bool = False
+
+    def is_syncing(self):
+        """Whether Corosync knows of a new membership and has not told of its quorum in it yet."""
+        return self.sync_ring not in ("", self.ring)
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,16 @@ class Overlap:
     end_ns: int
     first: int
     second: int
-    # Neither was in the other's membership: two partitions, and both knew. Otherwise one of them
-    # had not noticed yet that it was alone.
-    mutual: bool
+    # MUTUAL: neither was in the other's membership. UNAWARE: the one that is not in the other's
+    # still had that in its own, since its Corosync had noticed nothing. SYNCING: it had, and was in
+    # its sync phase: quorate by what was told before, but delivering no messages.
+    kind: str
 
     def ms(self):
         return (self.end_ns - self.begin_ns) / 1e6
+
+
+MUTUAL, UNAWARE, SYNCING = "mutual", "unaware", "syncing"
 
 
 def follow(before, line):
@@ -50,15 +59,22 @@ def follow(before, line):
     if event == "quorum":
         return replace(before, at_ns=at_ns, runs=True, quorate=line["quorate"],
                        ring=line["ring"], members=tuple(sorted(line["members"])))
+    if event == "members":
+        return replace(before, at_ns=at_ns, sync_ring=line["ring"])
     return replace(before, at_ns=at_ns, alive=line["alive"], votes=line["votes"])
 
 
 def conflict(first_id, first, second_id, second):
-    """None, "one-sided" or "mutual": see Overlap."""
+    """The kind of Overlap that these two states are, or None."""
     if not (first.quorate and second.quorate):
         return None
-    missing = (second_id not in first.members) + (first_id not in second.members)
-    return (None, "one-sided", "mutual")[missing]
+    first_without, second_without = second_id not in first.members, first_id not in second.members
+    if not (first_without or second_without):
+        return None
+    if first_without and second_without:
+        return MUTUAL
+    behind = second if first_without else first
+    return SYNCING if behind.is_syncing() else UNAWARE
 
 
 def overlaps(histories, begin_ns, end_ns):
@@ -79,7 +95,7 @@ def overlaps(histories, begin_ns, end_ns):
             since_ns, old = open_since.get(pair, (0, None))
             if kind != old or node_id is None:
                 if old and at_ns > max(since_ns, begin_ns):
-                    found.append(Overlap(max(since_ns, begin_ns), at_ns, *pair, old == "mutual"))
+                    found.append(Overlap(max(since_ns, begin_ns), at_ns, *pair, old))
                 open_since[pair] = (at_ns, kind)
     return sorted(found, key=lambda each: each.begin_ns)
 

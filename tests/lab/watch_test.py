@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The verdict of watch.py on histories whose overlaps are known."""
 import unittest
+from dataclasses import replace
 
-from watch import Overlap, State, follow, overlaps
+from watch import MUTUAL, SYNCING, UNAWARE, Overlap, State, follow, overlaps
 
 
 def quorate(at_ns, *members):
@@ -18,18 +19,25 @@ class Verdict(unittest.TestCase):
     def test_finds_two_partitions_for_as_long_as_both_are_quorate(self):
         histories = {1: [quorate(0, 1, 2), quorate(10, 1), inquorate(50, 1)],
                      2: [quorate(0, 1, 2), inquorate(10, 2), quorate(30, 2)]}
-        self.assertEqual(overlaps(histories, 0, 100), [Overlap(30, 50, 1, 2, True)])
+        self.assertEqual(overlaps(histories, 0, 100), [Overlap(30, 50, 1, 2, MUTUAL)])
 
     def test_finds_one_that_lasts(self):
         histories = {1: [quorate(10, 1)], 2: [quorate(20, 2)]}
-        self.assertEqual(overlaps(histories, 0, 100), [Overlap(20, 100, 1, 2, True)])
-        self.assertEqual(overlaps(histories, 60, 100), [Overlap(60, 100, 1, 2, True)])
+        self.assertEqual(overlaps(histories, 0, 100), [Overlap(20, 100, 1, 2, MUTUAL)])
+        self.assertEqual(overlaps(histories, 60, 100), [Overlap(60, 100, 1, 2, MUTUAL)])
 
     def test_tells_apart_who_has_not_noticed_yet(self):
         histories = {1: [quorate(0, 1, 2), quorate(10, 1)],
                      2: [quorate(0, 1, 2), quorate(15, 2), inquorate(18, 2)]}
-        self.assertEqual(overlaps(histories, 0, 100), [Overlap(10, 15, 1, 2, False),
-                                                       Overlap(15, 18, 1, 2, True)])
+        self.assertEqual(overlaps(histories, 0, 100), [Overlap(10, 15, 1, 2, UNAWARE),
+                                                       Overlap(15, 18, 1, 2, MUTUAL)])
+
+    def test_tells_apart_who_is_in_the_sync_phase(self):
+        histories = {1: [quorate(0, 1, 2), quorate(10, 1)],
+                     2: [quorate(0, 1, 2), replace(quorate(12, 1, 2), sync_ring="1.2"),
+                         inquorate(18, 2)]}
+        self.assertEqual(overlaps(histories, 0, 100), [Overlap(10, 12, 1, 2, UNAWARE),
+                                                       Overlap(12, 18, 1, 2, SYNCING)])
 
     def test_finds_none_within_a_membership(self):
         histories = {1: [quorate(0, 1, 2), quorate(10, 1, 2)], 2: [quorate(5, 1, 2)]}
@@ -39,12 +47,12 @@ class Verdict(unittest.TestCase):
         dead = follow(quorate(0, 1), {"event": "gone", "t_ns": 20})
         self.assertEqual(overlaps({1: [quorate(0, 1), dead], 2: [quorate(20, 2)]}, 0, 100), [])
         self.assertEqual(overlaps({1: [quorate(0, 1), dead], 2: [quorate(19, 2)]}, 0, 100),
-                         [Overlap(19, 20, 1, 2, True)])
+                         [Overlap(19, 20, 1, 2, MUTUAL)])
 
     def test_judges_every_pair(self):
         histories = {1: [quorate(0, 1, 2)], 2: [quorate(0, 1, 2)], 3: [quorate(0, 3)]}
-        self.assertEqual(overlaps(histories, 0, 9), [Overlap(0, 9, 1, 3, True),
-                                                     Overlap(0, 9, 2, 3, True)])
+        self.assertEqual(overlaps(histories, 0, 9), [Overlap(0, 9, 1, 3, MUTUAL),
+                                                     Overlap(0, 9, 2, 3, MUTUAL)])
 
 
 if __name__ == "__main__":
