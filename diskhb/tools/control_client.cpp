@@ -22,7 +22,8 @@ constexpr std::size_t reply_bytes_max = 4 << 20;
 
 }  // namespace
 
-control_client::control_client(const std::string& path) : path_(path) {
+control_client::control_client(const std::string& path, std::string daemon)
+    : path_(path), daemon_(std::move(daemon)) {
     sockaddr_un name{};
     name.sun_family = AF_UNIX;
     if (path.size() >= sizeof name.sun_path) {
@@ -38,9 +39,9 @@ control_client::control_client(const std::string& path) : path_(path) {
         const bool denied = error == EACCES || error == EPERM;
         throw setup_error(denied ? exit_permission : exit_no_daemon,
                           denied ? fmt::format("{}: {}; run as root", path, std::strerror(error))
-                                 : fmt::format("no diskhbd answers on {}: {}; see systemctl "
-                                               "status diskhbd",
-                                               path, std::strerror(error)));
+                                 : fmt::format("no {0} answers on {1}: {2}; see systemctl "
+                                               "status {0}",
+                                               daemon_, path, std::strerror(error)));
     }
 }
 
@@ -51,7 +52,7 @@ json control_client::ask(const json& request, std::chrono::milliseconds timeout)
     const auto line = receive_line(std::chrono::steady_clock::now() + timeout);
     auto reply = json::parse(line, nullptr, false);
     if (!reply.is_object() || !reply.contains("ok") || !reply["ok"].is_boolean()) {
-        fail("the answer is not one of diskhbd");
+        fail("the answer is not one of " + daemon_);
     }
     return reply;
 }
@@ -60,7 +61,7 @@ json control_client::demand(const json& request, std::chrono::milliseconds timeo
     auto reply = ask(request, timeout);
     if (!reply["ok"].get<bool>()) {
         throw setup_error(reply.value("exit_code", exit_failed),
-                          reply.value("error", std::string("diskhbd gives no reason")));
+                          reply.value("error", daemon_ + " gives no reason"));
     }
     return reply;
 }
@@ -102,7 +103,7 @@ std::string control_client::receive_line(std::chrono::steady_clock::time_point e
 }
 
 void control_client::fail(const std::string& reason) const {
-    throw setup_error(exit_no_daemon, fmt::format("diskhbd on {}: {}", path_, reason));
+    throw setup_error(exit_no_daemon, fmt::format("{} on {}: {}", daemon_, path_, reason));
 }
 
 }  // namespace diskhb::tools

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Asks the running diskhbd over its control socket: one line of JSON each way (diskhbd(8),
-// "CONTROL SOCKET"). One thread at a time.
+// Asks a running daemon over its control socket: one line of JSON each way (diskhbd(8),
+// diskhb-quorumd(8), "CONTROL SOCKET"). One thread at a time.
 #pragma once
 
 #include <chrono>
@@ -14,7 +14,8 @@ inline constexpr const char* control_socket_default = "/run/diskhb/diskhbd.sock"
 class control_client {
   public:
     // Throws setup_error: exit_no_daemon if nobody listens there, exit_permission.
-    explicit control_client(const std::string& path);
+    // `daemon` is its name in messages.
+    explicit control_client(const std::string& path, std::string daemon = "diskhbd");
     ~control_client();
     control_client(const control_client&) = delete;
     control_client& operator=(const control_client&) = delete;
@@ -33,6 +34,7 @@ class control_client {
     [[noreturn]] void fail(const std::string& reason) const;
 
     std::string path_;
+    std::string daemon_;
     int socket_ = -1;
     std::string received_;
 };

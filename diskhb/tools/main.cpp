@@ -15,9 +15,11 @@ int report_usage(const CLI::App& app, const CLI::ParseError& problem) {
     if (problem.get_exit_code() == 0) {
         return app.exit(problem);
     }
-    const auto chosen = app.get_subcommands();
-    const std::string name =
-        chosen.empty() ? app.get_name() : app.get_name() + " " + chosen.front()->get_name();
+    std::string name = app.get_name();
+    for (auto chosen = app.get_subcommands(); !chosen.empty();
+         chosen = chosen.front()->get_subcommands()) {
+        name += " " + chosen.front()->get_name();
+    }
     fmt::print(stderr, "diskhb: {} (see {} --help)\n", problem.what(), name);
     return diskhb::exit_usage;
 }

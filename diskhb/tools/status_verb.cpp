@@ -7,6 +7,7 @@
 
 #include "diskhb/error.hpp"
 #include "tools/control_client.hpp"
+#include "tools/reply_text.hpp"
 #include "tools/text.hpp"
 #include "tools/verbs.hpp"
 
@@ -20,42 +21,6 @@ struct status_command {
     std::string socket = control_socket_default;
     bool json = false;
 };
-
-// Members of the reply, forgiving: another version of the daemon may lack some.
-std::string text_of(const json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_string() ? printable(found->get<std::string>())
-                                                       : std::string();
-}
-double number_of(const json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_number() ? found->get<double>() : 0;
-}
-bool flag_of(const json& object, const char* key) {
-    const auto found = object.find(key);
-    return found != object.end() && found->is_boolean() && found->get<bool>();
-}
-
-std::string node_text(const json& peer) {
-    const auto name = text_of(peer, "name");
-    const auto id = fmt::format("{:.0f}", number_of(peer, "node"));
-    return name.empty() ? id : fmt::format("{} ({})", id, name);
-}
-
-std::string duration_text(double seconds) {
-    const auto whole = static_cast<std::uint64_t>(seconds);
-    if (whole < 120) {
-        return fmt::format("{} s", whole);
-    }
-    return whole < 7200 ? fmt::format("{} min", whole / 60)
-                        : fmt::format("{} h {} min", whole / 3600, whole / 60 % 60);
-}
-
-// Padded before it is coloured: the colour's bytes must not count.
-std::string state_text(const std::string& state, bool good, std::size_t width) {
-    const auto padded = fmt::format("{:<{}}", state, width);
-    return in_colour(good ? colour::good : colour::bad, padded);
-}
 
 void print_peers(const json& ring) {
     fmt::print("  {:<16}{:<24}{:<10}{:>11}{:>9}{:>9}  {}\n", "node", "address", "state",

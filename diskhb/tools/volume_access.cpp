@@ -11,9 +11,9 @@ std::unique_ptr<io::block_device> open_device(const std::string& path,
     return std::move(*opened);
 }
 
-io::opened_volume open_for_reading(const std::string& path) {
+io::opened_volume open_for_reading(const std::string& path, const std::string& cluster_name) {
     auto source = io::path_source(path, io::path_source::access::read_only);
-    auto opened = io::open_volume(source, "", io_patience);
+    auto opened = io::open_volume(source, cluster_name, io_patience);
     if (!opened) {
         throw volume_error(path, opened.error());
     }

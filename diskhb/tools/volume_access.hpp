@@ -20,8 +20,8 @@ std::unique_ptr<io::block_device> open_device(const std::string& path,
                                               io::path_source::access mode);
 
 // Opens read-only and takes the best superblock. Throws setup_error if it is no volume, or one
-// that does not fit its device.
-io::opened_volume open_for_reading(const std::string& path);
+// that does not fit its device, or of another cluster than that (empty: any).
+io::opened_volume open_for_reading(const std::string& path, const std::string& cluster_name = "");
 
 // One channel and buffer for all reads of a verb.
 class volume_reader {

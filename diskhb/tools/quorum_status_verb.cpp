@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// diskhb quorum status: what the running diskhb-quorumd says.
+#include <fmt/format.h>
+
+#include <memory>
+#include <string>
+
+#include "plugin/quorum/quorum_config.hpp"
+#include "tools/control_client.hpp"
+#include "tools/quorum_commands.hpp"
+#include "tools/quorum_status_text.hpp"
+
+namespace diskhb::tools {
+namespace {
+
+using json = nlohmann::ordered_json;
+constexpr std::chrono::seconds answer_timeout{5};
+
+struct quorum_status_command {
+    std::string socket = quorum::quorum_socket_default;
+    bool json = false;
+};
+
+int run_quorum_status(const quorum_status_command& command) {
+    control_client client(command.socket, "diskhb-quorumd");
+    const auto reply = client.demand({{"verb", "status"}}, answer_timeout);
+    if (command.json) {
+        fmt::print("{}\n", reply.dump(2, ' ', false, json::error_handler_t::replace));
+    } else {
+        fmt::print("{}", quorum_status_text(reply));
+    }
+    return exit_ok;
+}
+
+}  // namespace
+
+verb add_quorum_status(CLI::App& quorum) {
+    auto options = std::make_shared<quorum_status_command>();
+    CLI::App* const command = quorum.add_subcommand(
+        "status", "Show vote, grant, volumes and nodes of the running diskhb-quorumd");
+    command->add_option("--socket", options->socket, "the control socket of diskhb-quorumd")
+        ->capture_default_str();
+    command->add_flag("--json", options->json, "print JSON");
+    return {command, [options] { return run_quorum_status(*options); }};
+}
+
+}  // namespace diskhb::tools
