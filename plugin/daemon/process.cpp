@@ -27,6 +27,8 @@ namespace {
 // Locked memory includes the whole of each stack; the default of 8 MiB is far more than needed.
 constexpr std::size_t stack_bytes = 512 * 1024;
 
+volatile sig_atomic_t late_exit_code = 0;
+
 bool is_journal(int fd) {
     const char* stream = std::getenv("JOURNAL_STREAM");
     struct stat found {};
@@ -48,15 +50,15 @@ void use_small_stacks() {
 
 }  // namespace
 
-std::shared_ptr<spdlog::logger> make_logger() {
+std::shared_ptr<spdlog::logger> make_logger(const std::string& program) {
     std::shared_ptr<spdlog::logger> logger;
     if (is_journal(STDERR_FILENO)) {
-        auto sink = std::make_shared<spdlog::sinks::systemd_sink_mt>("diskhbd");
-        logger = std::make_shared<spdlog::logger>("diskhbd", sink);
+        auto sink = std::make_shared<spdlog::sinks::systemd_sink_mt>(program);
+        logger = std::make_shared<spdlog::logger>(program, sink);
         logger->set_pattern("%v");
     } else {
         auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-        logger = std::make_shared<spdlog::logger>("diskhbd", sink);
+        logger = std::make_shared<spdlog::logger>(program, sink);
         logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %l: %v");
     }
     logger->flush_on(spdlog::level::trace);
@@ -87,7 +89,7 @@ void avoid_oom_killer(spdlog::logger& log) {
     std::ofstream file("/proc/self/oom_score_adj");
     file << "-1000" << std::flush;
     if (!file) {
-        log.warn("the OOM killer may take diskhbd: cannot set oom_score_adj to -1000");
+        log.warn("the OOM killer may take this daemon: cannot set oom_score_adj to -1000");
     }
 }
 
@@ -114,9 +116,10 @@ std::optional<std::chrono::microseconds> watchdog_interval() {
     return std::chrono::microseconds(timeout_us / 2);
 }
 
-void end_at_the_latest(std::chrono::milliseconds after) {
+void end_at_the_latest(std::chrono::milliseconds after, int exit_code) {
+    late_exit_code = exit_code;
     struct sigaction action {};
-    action.sa_handler = [](int) { _exit(0); };
+    action.sa_handler = [](int) { _exit(late_exit_code); };
     (void)sigaction(SIGALRM, &action, nullptr);
     const auto us = std::chrono::microseconds(after).count();
     const itimerval timer{{0, 0}, {us / 1000000, us % 1000000}};

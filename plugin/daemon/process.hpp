@@ -16,8 +16,8 @@ class logger;
 namespace diskhb::daemon {
 
 // To the journal when stderr is connected to it (JOURNAL_STREAM of systemd.exec(5)), else to
-// stderr.
-std::shared_ptr<spdlog::logger> make_logger();
+// stderr. `program`: under which name.
+std::shared_ptr<spdlog::logger> make_logger(const std::string& program);
 
 // Before any other thread starts: small stacks, then all memory of now and later locked, so that
 // a host that swaps does not stop the ring. Not when RLIMIT_MEMLOCK stands against it: then later
@@ -40,6 +40,6 @@ void notify_watchdog();
 std::optional<std::chrono::microseconds> watchdog_interval();
 
 // Ends the process, whatever its threads do, if it lasts longer than this from now.
-void end_at_the_latest(std::chrono::milliseconds after);
+void end_at_the_latest(std::chrono::milliseconds after, int exit_code = 0);
 
 }  // namespace diskhb::daemon

@@ -30,7 +30,7 @@ int run(const options& chosen) {
         fmt::print("{}", check_volumes(config));
         return exit_ok;
     }
-    const auto log = make_logger();
+    const auto log = make_logger("diskhbd");
     lock_memory(*log);
     avoid_oom_killer(*log);
     if (config.realtime) {
