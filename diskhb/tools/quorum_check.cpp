@@ -210,8 +210,8 @@ std::string to_text(const quorum_check_input& input, std::span<const quorum_find
         return text + fmt::format("{} to be corrected\n", errors);
     }
     return text + fmt::format(
-                      "{}: mode {} with {} nodes and {} votes; another partition has the vote at "
-                      "most {} ms after the death of a node\n",
+                      "{}: mode {} with {} nodes and {} votes; after the death of a node "
+                      "another partition has the vote within {} ms\n",
                       in_colour(colour::good, "safe"), quorum::name_of(input.config.how),
                       input.config.nodes.size(), input.config.device.votes,
                       quorum::recovery_max(input.config.times).count());
