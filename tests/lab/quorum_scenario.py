@@ -4,6 +4,7 @@ partitions are quorate at one instant.
 """
 import time
 
+from quorum import PROGRAM
 from sandbox import wait_until
 from scenario import SOAK, run, token_ms
 from watch import MUTUAL, SYNCING, UNAWARE, Watch
@@ -40,9 +41,11 @@ class Case:
         self.lab = lab
         self.report = report
         self.watch = Watch(lab)
-        timings = lab.nodes[0].quorumd_status().get("timings", {})
-        self.take_ms = timings.get("take_ms", 0)
-        self.recovery_max_ms = timings.get("recovery_max_ms", 0)
+        if lab.quorum.program == PROGRAM:
+            timings = lab.nodes[0].quorumd_status()["timings"]
+            self.take_ms, self.recovery_max_ms = timings["take_ms"], timings["recovery_max_ms"]
+        else:
+            self.take_ms = self.recovery_max_ms = 0
         self.limit_ms = self.take_ms + detection_ms(lab)
         self.figures = {}
 
