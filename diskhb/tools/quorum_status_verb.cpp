@@ -7,6 +7,7 @@
 
 #include "plugin/quorum/quorum_config.hpp"
 #include "tools/control_client.hpp"
+#include "tools/quorum_attributes.hpp"
 #include "tools/quorum_commands.hpp"
 #include "tools/quorum_status_text.hpp"
 
@@ -19,9 +20,27 @@ constexpr std::chrono::seconds answer_timeout{5};
 struct quorum_status_command {
     std::string socket = quorum::quorum_socket_default;
     bool json = false;
+    bool attributes = false;
 };
 
+// A daemon that does not answer is a state like any other to the agent.
+void print_attributes(const quorum_status_command& command) {
+    try {
+        control_client client(command.socket, "diskhb-quorumd");
+        fmt::print("{}", quorum_attributes(client.demand({{"verb", "status"}}, answer_timeout)));
+    } catch (const setup_error& problem) {
+        if (problem.exit_code() != exit_no_daemon) {
+            throw;
+        }
+        fmt::print("{}", quorum_attributes_without_daemon(problem.what()));
+    }
+}
+
 int run_quorum_status(const quorum_status_command& command) {
+    if (command.attributes) {
+        print_attributes(command);
+        return exit_ok;
+    }
     control_client client(command.socket, "diskhb-quorumd");
     const auto reply = client.demand({{"verb", "status"}}, answer_timeout);
     if (command.json) {
@@ -40,7 +59,11 @@ verb add_quorum_status(CLI::App& quorum) {
         "status", "Show vote, grant, volumes and nodes of the running diskhb-quorumd");
     command->add_option("--socket", options->socket, "the control socket of diskhb-quorumd")
         ->capture_default_str();
-    command->add_flag("--json", options->json, "print JSON");
+    auto* const as_json = command->add_flag("--json", options->json, "print JSON");
+    command
+        ->add_flag("--attributes", options->attributes,
+                   "print NAME=VALUE lines, for the resource agent; the exit code is 0")
+        ->excludes(as_json);
     return {command, [options] { return run_quorum_status(*options); }};
 }
 

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// diskhb verdict: network and volume of this node, in one word; for people and for the resource
+// agent.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <future>
+#include <memory>
+#include <thread>
+
+#include "plugin/corosync/link_states.hpp"
+#include "plugin/daemon/cluster_config.hpp"
+#include "plugin/daemon/toml_section.hpp"
+#include "tools/control_client.hpp"
+#include "tools/verbs.hpp"
+#include "tools/verdict.hpp"
+
+namespace diskhb::tools {
+namespace {
+
+using json = nlohmann::ordered_json;
+constexpr std::chrono::seconds answer_timeout{5};
+// Corosync's libraries wait for ever; an agent must not.
+constexpr std::chrono::seconds corosync_timeout{5};
+
+struct verdict_command {
+    std::string socket = control_socket_default;
+    std::string config = daemon::config_path_default;
+    std::string ring;
+    bool json = false;
+    bool attributes = false;
+};
+
+corosync::link_report ask_corosync() {
+    // Shared with the thread, which is left behind when Corosync hangs.
+    auto promise = std::make_shared<std::promise<result<corosync::link_report>>>();
+    auto answer = promise->get_future();
+    std::thread([promise] { promise->set_value(corosync::read_link_states()); }).detach();
+    if (answer.wait_for(corosync_timeout) != std::future_status::ready) {
+        throw setup_error(exit_no_daemon, fmt::format("Corosync has not answered for {} s",
+                                                      corosync_timeout.count()));
+    }
+    const auto report = answer.get();
+    if (!report) {
+        throw setup_error(
+            report.error() == corosync::to_error(CS_ERR_ACCESS) ? exit_permission : exit_no_daemon,
+            fmt::format("Corosync: {}; does it run?", report.error().message()));
+    }
+    return *report;
+}
+
+// The links that are rings, when diskhbd cannot be asked.
+std::vector<ring_facts> configured_rings(const std::string& path, const std::string& interface) {
+    std::vector<ring_facts> rings;
+    const auto root = daemon::parse_toml(daemon::read_text(path), path);
+    if (const auto* tables = root.get_as<toml::array>("ring"); tables != nullptr) {
+        for (const auto& element : *tables) {
+            if (const auto* table = element.as_table(); table != nullptr) {
+                ring_facts ring;
+                ring.interface = (*table)["interface"].value_or(std::string("dhb0"));
+                ring.link = (*table)["link"].value_or(1U);
+                rings.push_back(ring);
+            }
+        }
+    }
+    if (rings.empty()) {
+        throw setup_error(exit_config, fmt::format("{}: there is no [[ring]]", path));
+    }
+    for (const auto& ring : rings) {
+        if (interface.empty() || ring.interface == interface) {
+            return rings;
+        }
+    }
+    throw setup_error(exit_usage, fmt::format("{}: there is no ring {}", path, interface));
+}
+
+node_facts gather(const verdict_command& command) {
+    const auto links = ask_corosync();
+    try {
+        control_client client(command.socket, "diskhbd");
+        return facts_of(client.demand({{"verb", "status"}}, answer_timeout), links, command.ring);
+    } catch (const setup_error& problem) {
+        if (problem.exit_code() != exit_no_daemon) {
+            throw;
+        }
+        return facts_without_daemon(configured_rings(command.config, command.ring), links,
+                                    problem.what());
+    }
+}
+
+int run_verdict(const verdict_command& command) {
+    const auto facts = gather(command);
+    const auto report = judge(facts);
+    if (command.attributes) {
+        fmt::print("{}", to_attributes(report));
+        return exit_ok;
+    }
+    if (command.json) {
+        fmt::print("{}\n",
+                   to_json(report, facts).dump(2, ' ', false, json::error_handler_t::replace));
+    } else {
+        fmt::print("{}", to_text(report, facts));
+    }
+    return report.how == verdict::ok ? exit_ok : exit_failed;
+}
+
+}  // namespace
+
+verb add_verdict(CLI::App& app) {
+    auto options = std::make_shared<verdict_command>();
+    CLI::App* const command = app.add_subcommand(
+        "verdict", "Say whether this node has lost its network, its storage, or both");
+    command->add_option("--socket", options->socket, "the control socket of diskhbd")
+        ->capture_default_str();
+    command
+        ->add_option("--config", options->config,
+                     "which links are rings, when diskhbd does not answer")
+        ->capture_default_str();
+    command->add_option("--ring", options->ring, "only this ring, by its interface; default: all");
+    auto* const as_json = command->add_flag("--json", options->json, "print JSON");
+    command
+        ->add_flag("--attributes", options->attributes,
+                   "print NAME=VALUE lines, for the resource agent; the exit code is 0")
+        ->excludes(as_json);
+    return {command, [options] { return run_verdict(*options); }};
+}
+
+}  // namespace diskhb::tools

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Which knet links of a running Corosync are connected, as corosync-cfgtool -n shows it
+// (corosync/cfg.h, corosync_cfg_node_status_get; the nodes are those of cmap's nodelist).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "plugin/corosync/corosync_conf.hpp"
+#include "plugin/corosync/cs_error.hpp"
+
+namespace diskhb::corosync {
+
+struct link_state {
+    bool enabled = false;    // the node has an address on this link
+    bool connected = false;  // knet's pings are answered
+};
+
+struct node_links {
+    std::uint32_t node_id = 0;
+    bool reachable = false;  // over any link
+    std::array<link_state, link_count_max> links;
+};
+
+struct link_report {
+    std::uint32_t local_node_id = 0;
+    std::vector<node_links> others;  // all other nodes of the nodelist
+};
+
+// Asks once. No call has a timeout: it lasts as long as Corosync lets it. Any thread.
+result<link_report> read_link_states();
+
+}  // namespace diskhb::corosync
