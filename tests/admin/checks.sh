@@ -61,8 +61,8 @@ gives() {
     "$@" >"$folder/gives" 2>&1
     got=$?
     cat "$folder/gives"
-    message="exit code $got, expected $code and: $text"
-    [ "$got" = "$code" ] && grep -qF -- "$text" "$folder/gives"
+    message="exit code $got, expected $code${text:+ and: $text}"
+    [ "$got" = "$code" ] && { [ -z "$text" ] || grep -qF -- "$text" "$folder/gives"; }
 }
 
 # is VALUE WANTED
