@@ -12,7 +12,10 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <syslog.h>
+#define SD_JOURNAL_SUPPRESS_LOCATION // it would tell where it was built
 #include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,6 +37,22 @@ bool is_journal(int fd) {
     struct stat found {};
     return stream != nullptr && fstat(fd, &found) == 0 &&
            fmt::format("{}:{}", found.st_dev, found.st_ino) == stream;
+}
+
+// As the systemd sink of spdlog has it.
+int priority_of(spdlog::level::level_enum level) {
+    switch (level) {
+        case spdlog::level::critical:
+            return LOG_CRIT;
+        case spdlog::level::err:
+            return LOG_ERR;
+        case spdlog::level::warn:
+            return LOG_WARNING;
+        case spdlog::level::info:
+            return LOG_INFO;
+        default:
+            return LOG_DEBUG;
+    }
 }
 
 void use_small_stacks() {
@@ -63,6 +82,16 @@ std::shared_ptr<spdlog::logger> make_logger(const std::string& program) {
     }
     logger->flush_on(spdlog::level::trace);
     return logger;
+}
+
+void log_event(spdlog::logger& log, spdlog::level::level_enum level, const std::string& text,
+               const char* message_id) {
+    if (*message_id == '\0' || !is_journal(STDERR_FILENO)) {
+        log.log(level, "{}", text);
+        return;
+    }
+    (void)sd_journal_send("MESSAGE=%s", text.c_str(), "MESSAGE_ID=%s", message_id, "PRIORITY=%i",
+                          priority_of(level), "SYSLOG_IDENTIFIER=%s", log.name().c_str(), nullptr);
 }
 
 void lock_memory(spdlog::logger& log) {

@@ -4,6 +4,8 @@
 // and the main loop, before any other thread starts where it says so.
 #pragma once
 
+#include <spdlog/common.h>
+
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -18,6 +20,11 @@ namespace diskhb::daemon {
 // To the journal when stderr is connected to it (JOURNAL_STREAM of systemd.exec(5)), else to
 // stderr. `program`: under which name.
 std::shared_ptr<spdlog::logger> make_logger(const std::string& program);
+
+// A line with an id of message_ids.hpp as MESSAGE_ID when stderr is connected to the journal; else,
+// or with an empty id, a line like any other.
+void log_event(spdlog::logger& log, spdlog::level::level_enum level, const std::string& text,
+               const char* message_id);
 
 // Before any other thread starts: small stacks, then all memory of now and later locked, so that
 // a host that swaps does not stop the ring. Not when RLIMIT_MEMLOCK stands against it: then later

@@ -46,6 +46,23 @@ log_level level_of(ring_state state) {
     return log_level::error;
 }
 
+const char* message_id_of(ring_state state) {
+    switch (state) {
+        case ring_state::running:
+            return message_id::ring_running;
+        case ring_state::waiting_for_volume:
+            return message_id::ring_waiting;
+        case ring_state::volume_lost:
+            return message_id::volume_lost;
+        case ring_state::refused:
+            return message_id::volume_refused;
+        case ring_state::watching_slot:
+        case ring_state::stopped:
+            break;
+    }
+    return message_id::none;
+}
+
 std::string text_of(ring_state state, const ring_config& config, const statistics& now) {
     switch (state) {
         case ring_state::running:
@@ -100,7 +117,7 @@ void change_log::observe_ring(const statistics& now, std::vector<log_line>& line
         if (!now.ring_error.empty()) {
             text += ": " + now.ring_error;
         }
-        lines.push_back({level_of(now.state), std::move(text)});
+        lines.push_back({level_of(now.state), std::move(text), message_id_of(now.state)});
     }
 }
 
@@ -108,12 +125,15 @@ void change_log::observe_stall(const statistics& now, std::chrono::nanoseconds c
                                std::vector<log_line>& lines) {
     if (!stalled_since_ && now.io_pending >= stall_min) {
         stalled_since_ = clock - now.io_pending;
-        lines.push_back({log_level::warning, fmt::format("volume {} has not answered for {:.1f} s",
-                                                         config_.volume, to_s(now.io_pending))});
+        lines.push_back({log_level::warning,
+                         fmt::format("volume {} has not answered for {:.1f} s", config_.volume,
+                                     to_s(now.io_pending)),
+                         message_id::volume_silent});
     } else if (stalled_since_ && now.io_pending < stall_min) {
-        lines.push_back(
-            {log_level::info, fmt::format("volume {} answers again after {:.1f} s", config_.volume,
-                                          to_s(clock - *stalled_since_))});
+        lines.push_back({log_level::info,
+                         fmt::format("volume {} answers again after {:.1f} s", config_.volume,
+                                     to_s(clock - *stalled_since_)),
+                         message_id::volume_answers});
         stalled_since_.reset();
     }
 }
@@ -131,12 +151,14 @@ void change_log::observe_peers(const statistics& now, std::vector<log_line>& lin
         peers_[peer.node_id] = peer.state;
         const auto who = node_text(config_, peer.node_id);
         if (peer.state == peer_state::alive) {
-            lines.push_back({log_level::info, who + " is alive"});
+            lines.push_back({log_level::info, who + " is alive", message_id::peer_alive});
         } else if (peer.state == peer_state::stopped) {
-            lines.push_back({log_level::info, who + " has stopped"});
+            lines.push_back({log_level::info, who + " has stopped", message_id::peer_stopped});
         } else {
-            lines.push_back({log_level::warning, fmt::format("{} is silent: no beat for {:.1f} s",
-                                                             who, to_s(peer.heard_ago))});
+            lines.push_back(
+                {log_level::warning,
+                 fmt::format("{} is silent: no beat for {:.1f} s", who, to_s(peer.heard_ago)),
+                 message_id::peer_silent});
         }
     }
 }
@@ -158,7 +180,7 @@ void change_log::observe_losses(const statistics& now, std::chrono::nanoseconds 
     }
     counters_ = now.counters;
     losses_told_ = clock;
-    lines.push_back({log_level::warning, text});
+    lines.push_back({log_level::warning, text, message_id::frames_lost});
 }
 
 std::string summary(const ring_config& config, const statistics& now) {

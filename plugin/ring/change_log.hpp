@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "plugin/daemon/message_ids.hpp"
 #include "plugin/ring/config.hpp"
 
 namespace diskhb::daemon {
@@ -19,6 +20,7 @@ enum class log_level { info, warning, error };
 struct log_line {
     log_level level = log_level::info;
     std::string text;
+    const char* message_id = message_id::none;  // for the journal
 };
 
 class change_log {

@@ -5,6 +5,9 @@
 
 #include <utility>
 
+#include "plugin/daemon/message_ids.hpp"
+#include "plugin/daemon/process.hpp"
+
 namespace diskhb::daemon {
 
 namespace {
@@ -70,7 +73,7 @@ std::string running_ring::log_changes() {
     const auto now = engine_.statistics();
     const auto clock = std::chrono::steady_clock::now().time_since_epoch();
     for (const auto& line : changes_.observe(now, clock)) {
-        log_.log(level_of(line.level), "{}", line.text);
+        log_event(log_, level_of(line.level), line.text, line.message_id);
     }
     return summary(config_, now);
 }
@@ -79,12 +82,14 @@ void running_ring::check_interface() {
     const bool was_up = report_.up;
     report_ = interface_.check();
     if (report_.errors.empty() && report_.up && !was_up) {
-        log_.info("interface {} is up again", config_.interface);
+        log_event(log_, spdlog::level::info, "interface " + config_.interface + " is up again",
+                  message_id::interface_up);
     } else if (report_.errors.empty() && !report_.up && was_up) {
-        log_.warn(
-            "interface {} was set down by somebody: the ring carries nothing until it is "
-            "set up again",
-            config_.interface);
+        log_event(
+            log_, spdlog::level::warn,
+            "interface " + config_.interface +
+                " was set down by somebody: the ring carries nothing until it is set up again",
+            message_id::interface_down);
     }
     for (const auto& repair : report_.repairs) {
         log_.warn("{}; repaired", repair);

@@ -40,7 +40,7 @@ check() {
     else
         failures=$((failures + 1))
         echo "FAILED  $sentence${message:+: $message}"
-        tail -n 40 "$folder/output" | sed 's/^/        | /'
+        uniq "$folder/output" | tail -n 20 | sed 's/^/        | /'
     fi
 }
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What the daemons tell the journal under an id of its own (systemd.journal-fields(7),
+// MESSAGE_ID=), so that a program can wait for it whatever the words are. An id never changes its
+// meaning. The table for people is diskhb/doc/messages.md; the agents' ids are in resource-agents.
+#pragma once
+
+namespace diskhb::daemon::message_id {
+
+inline constexpr const char* none = "";
+
+// A ring.
+inline constexpr const char* ring_waiting = "d4ba2c1a146646b9ad7fc9efe699ce4e";
+inline constexpr const char* ring_running = "dac68d789f814a55a1c1533860c308f2";
+inline constexpr const char* volume_lost = "3072f92fa420413693f31637184f5635";
+inline constexpr const char* volume_refused = "477f0ad4fc98410e927973ac029f9ec6";
+inline constexpr const char* volume_silent = "4b86cb061ec34c518b39d32f5e2b7453";
+inline constexpr const char* volume_answers = "408f6987823e42cd998280ae51daf14e";
+inline constexpr const char* frames_lost = "2ec579a438e44fc68b7591d426670378";
+inline constexpr const char* interface_down = "7a42a074e06a430aabc71509af27079b";
+inline constexpr const char* interface_up = "6c1bcb7bb4e945f091c8298110f098ae";
+
+// Another node, heard over the volume.
+inline constexpr const char* peer_alive = "e3a93dd1d4144530a40d0e0f23020e2b";
+inline constexpr const char* peer_silent = "d7dff789d629457a95045fe677b87be5";
+inline constexpr const char* peer_stopped = "47453e9e6cd34c3193e5fc372ab2a347";
+
+}  // namespace diskhb::daemon::message_id
