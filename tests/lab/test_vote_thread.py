@@ -117,7 +117,7 @@ def registration(lab, report):
     report.step("a device of another name: " + failure["what"])
     differs = Probe(node, timeout_ms=4000)
     failure = differs.wait("failure", final=True)
-    report.check("quorum.device.timeout 2000, but corosync.conf says 4000" in failure["what"],
+    report.check("quorum.device.timeout is 2000 in force, but 4000 is expected" in failure["what"],
                  failure["what"])
     report.step("other settings in force: " + failure["what"])
     report.check(flags(node).startswith("A,V"), f"the vote has gone with those: {flags(node)}")
@@ -168,6 +168,23 @@ def polls_go_on(report, probe):
     after = probe.counters()["yes"]
     report.check(after - before in (4, 5, 6), f"{after - before} polls in 2.5 timeouts")
     report.check(probe.find("votes", begin + 2, alive=False) is None, "the device was lost")
+
+
+def settings_change(lab, report):
+    node = lab.nodes[0]
+    probe = Probe(node)
+    probe.wait("ring")
+    probe.accept("yes 60000")
+    path = "/etc/corosync/corosync.conf"
+    change = "s/^\\( *timeout:\\).*/\\1 {}/"
+    node.run(["sed", "-i", change.format(TIMEOUT_MS + 1000), path])
+    node.run(["corosync-cfgtool", "-R"])
+    failure = probe.wait("failure", final=True)
+    report.step("other settings came into force: " + failure["what"])
+    report.check("changed while the device was in use" in failure["what"], failure["what"])
+    wait_flags(node, "NR")
+    node.run(["sed", "-i", change.format(TIMEOUT_MS), path])
+    node.run(["corosync-cfgtool", "-R"])
 
 
 def corosync_hangs(lab, report, probe):
@@ -238,6 +255,7 @@ def vote_thread(lab, report):
     polls_go_on(report, probe)
     corosync_hangs(lab, report, probe)
     stop(lab, report, probe)
+    settings_change(lab, report)
     corosync_ends(lab, report)
 
 
