@@ -105,7 +105,7 @@ class control_server_test : public testing::Test {
     }
     void start() {
         server_ = std::make_unique<control_server>(
-            loop_, path_, [](const std::string& line, const auto& answer) {
+            loop_, "diskhbd", path_, [](const std::string& line, const auto& answer) {
                 std::thread([line, answer] { answer("[" + line + "]"); }).detach();
             });
         thread_ = std::thread([this] { loop_.run(); });
