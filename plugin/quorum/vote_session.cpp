@@ -81,8 +81,13 @@ vote_session::vote_session(boost::asio::io_context& context, const vote_thread_o
       meter_(meter),
       cmap_(context, {[on_settings = call.on_settings](const std::string&) { on_settings(); },
                       [on_lost = call.on_lost](const error_code&) { on_lost(lost_text); }}),
-      votequorum_(context, {call.on_nodelist, [on_quorum = call.on_quorum](bool) { on_quorum(); },
-                            [on_lost = call.on_lost](const error_code&) { on_lost(lost_text); }}) {}
+      votequorum_(context,
+                  {[on_nodelist = call.on_nodelist](const corosync::ring_id& ring,
+                                                    std::span<const std::uint32_t> node_ids) {
+                       on_nodelist({ring.node_id, ring.sequence}, node_ids);
+                   },
+                   [on_quorum = call.on_quorum](bool) { on_quorum(); },
+                   [on_lost = call.on_lost](const error_code&) { on_lost(lost_text); }}) {}
 
 std::optional<session_failure> vote_session::open() {
     std::optional<session_failure> failure = connect();
@@ -159,8 +164,10 @@ std::optional<session_failure> vote_session::register_device() {
 }
 
 error_code vote_session::poll(const ring_id& ring, bool cast_vote) {
-    return meter_.measure(
-        [&] { return votequorum_.poll_device(options_.device_name, cast_vote, ring); });
+    return meter_.measure([&] {
+        return votequorum_.poll_device(options_.device_name, cast_vote,
+                                       {ring.node_id, ring.sequence});
+    });
 }
 
 result<quorum_news> vote_session::news() {
