@@ -36,9 +36,10 @@ void dispatcher::wait() {
 }
 
 void dispatcher::handle_ready() {
-    // What is called may release us, or end our owner.
+    // What is called may release us, or end our owner and us.
     const std::weak_ptr<int> life = life_;
-    const error_code error = dispatch_();
+    const dispatch_function dispatch = dispatch_;
+    const error_code error = dispatch();
     if (life.expired()) {
         return;
     }

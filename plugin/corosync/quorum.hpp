@@ -11,8 +11,8 @@
 #include <optional>
 #include <span>
 
-#include "format/quorum_block.hpp"
 #include "plugin/corosync/dispatcher.hpp"
+#include "plugin/corosync/ring_id.hpp"
 
 namespace diskhb::corosync {
 
@@ -20,7 +20,7 @@ class quorum {
   public:
     struct handlers {
         // Now, once, after track(); then whenever it changes.
-        std::function<void(bool is_quorate, const format::ring_id&,
+        std::function<void(bool is_quorate, const ring_id&,
                            std::span<const std::uint32_t> node_ids)>
             on_quorum;
         // Corosync has gone. Calls fail from now on.

@@ -12,12 +12,10 @@
 #include <span>
 #include <string>
 
-#include "format/quorum_block.hpp"
 #include "plugin/corosync/dispatcher.hpp"
+#include "plugin/corosync/ring_id.hpp"
 
 namespace diskhb::corosync {
-
-using format::ring_id;
 
 class votequorum {
   public:

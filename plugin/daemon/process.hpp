@@ -27,7 +27,7 @@ void log_event(spdlog::logger& log, spdlog::level::level_enum level, const std::
                const char* message_id);
 
 // Before any other thread starts: small stacks, then all memory of now and later locked, so that
-// a host that swaps does not stop the ring. Not when RLIMIT_MEMLOCK stands against it: then later
+// a host that swaps does not stop the daemon. Not when RLIMIT_MEMLOCK stands against it: then later
 // allocations would fail. Warns and goes on.
 void lock_memory(spdlog::logger& log);
 

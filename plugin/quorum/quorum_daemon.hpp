@@ -94,6 +94,7 @@ class quorum_daemon {
     std::unique_ptr<vote_thread> votes_;
 
     vote_order last_order_;
+    bool is_registered_ = false;  // the vote thread was started
     bool is_stopping_ = false;
     int exit_code_ = 0;
     bool is_ready_ = false;

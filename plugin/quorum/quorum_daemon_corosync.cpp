@@ -76,10 +76,11 @@ void quorum_daemon::handle_corosync_failure(const std::string& what, bool is_fin
         log_.warn("{}", what);
         return;
     }
+    // That Corosync is gone is not certain: a broken connection looks the same. So the lease is not
+    // told so, and the others wait as long as a vote could stand.
     log_.error("{}", what);
     corosync_.ring = {};
     corosync_.members = {};
-    step(ring_has_changed{});
     begin_stop(exit_failed);
 }
 

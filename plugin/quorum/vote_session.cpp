@@ -55,15 +55,12 @@ result<device_settings> read_settings(corosync::cmap& map, std::uint32_t votes) 
 }  // namespace
 
 std::string difference(const device_settings& in_force, const device_settings& expected) {
-    const auto text = [](const char* key, const auto& used, const auto& written) {
-        return fmt::format(
-            "Corosync runs with quorum.device.{} {}, but corosync.conf says {}: run "
-            "corosync-cfgtool -R",
-            key, used, written);
+    const auto text = [](const char* key, const auto& found, const auto& wanted) {
+        return fmt::format("{}{} is {} in force, but {} is expected", device_prefix, key, found,
+                           wanted);
     };
     if (in_force.model.empty()) {
-        return "Corosync runs without a quorum device, but corosync.conf has one: run "
-               "corosync-cfgtool -R";
+        return "no quorum device is in force";
     }
     if (in_force.model != expected.model) {
         return text("model", in_force.model, expected.model);
@@ -74,10 +71,8 @@ std::string difference(const device_settings& in_force, const device_settings& e
     if (in_force.sync_timeout != expected.sync_timeout) {
         return text("sync_timeout", in_force.sync_timeout.count(), expected.sync_timeout.count());
     }
-    if (in_force.votes != expected.votes) {
-        return text("votes", in_force.votes, expected.votes);
-    }
-    return {};
+    return in_force.votes != expected.votes ? text("votes", in_force.votes, expected.votes)
+                                            : std::string();
 }
 
 vote_session::vote_session(boost::asio::io_context& context, const vote_thread_options& options,
@@ -86,8 +81,13 @@ vote_session::vote_session(boost::asio::io_context& context, const vote_thread_o
       meter_(meter),
       cmap_(context, {[on_settings = call.on_settings](const std::string&) { on_settings(); },
                       [on_lost = call.on_lost](const error_code&) { on_lost(lost_text); }}),
-      votequorum_(context, {call.on_nodelist, [on_quorum = call.on_quorum](bool) { on_quorum(); },
-                            [on_lost = call.on_lost](const error_code&) { on_lost(lost_text); }}) {}
+      votequorum_(context,
+                  {[on_nodelist = call.on_nodelist](const corosync::ring_id& ring,
+                                                    std::span<const std::uint32_t> node_ids) {
+                       on_nodelist({ring.node_id, ring.sequence}, node_ids);
+                   },
+                   [on_quorum = call.on_quorum](bool) { on_quorum(); },
+                   [on_lost = call.on_lost](const error_code&) { on_lost(lost_text); }}) {}
 
 std::optional<session_failure> vote_session::open() {
     std::optional<session_failure> failure = connect();
@@ -126,7 +126,13 @@ std::optional<session_failure> vote_session::check_settings() {
         return cannot_connect("cmap", settings.error());
     }
     const std::string found = difference(*settings, options_.expected);
-    return found.empty() ? std::nullopt : std::optional(session_failure{found, false});
+    if (found.empty()) {
+        return std::nullopt;
+    }
+    const char* const advice =
+        is_registered_ ? "changed while the device was in use: start again with the new values"
+                       : "corosync.conf was changed, but not loaded: run corosync-cfgtool -R";
+    return session_failure{fmt::format("{}: {}", found, advice), false};
 }
 
 std::optional<session_failure> vote_session::register_device() {
@@ -158,8 +164,10 @@ std::optional<session_failure> vote_session::register_device() {
 }
 
 error_code vote_session::poll(const ring_id& ring, bool cast_vote) {
-    return meter_.measure(
-        [&] { return votequorum_.poll_device(options_.device_name, cast_vote, ring); });
+    return meter_.measure([&] {
+        return votequorum_.poll_device(options_.device_name, cast_vote,
+                                       {ring.node_id, ring.sequence});
+    });
 }
 
 result<quorum_news> vote_session::news() {

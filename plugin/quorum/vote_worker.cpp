@@ -52,20 +52,13 @@ vote_thread::worker::worker(vote_thread_options options, std::shared_ptr<const e
       work_(loop_.get_executor()),
       timer_(loop_),
       settings_timer_(loop_),
-      session_(loop_, options_, meter_,
-               {[this](const ring_id& ring, std::span<const std::uint32_t> node_ids) {
-                    handle_nodelist(ring, node_ids);
-                },
-                [this] { boost::asio::post(loop_, [this] { tell_quorum(); }); },
-                [this] {
-                    settings_timer_.expires_after(settings_pause);
-                    settings_timer_.async_wait([this](const error_code& error) {
-                        if (!error) {
-                            check_settings();
-                        }
-                    });
-                },
-                [this](const std::string& what) { fail(what); }}),
+      session_(
+          loop_, options_, meter_,
+          {[this](const ring_id& ring, std::span<const std::uint32_t> node_ids) {
+               handle_nodelist(ring, node_ids);
+           },
+           [this] { boost::asio::post(loop_, [this] { tell_quorum(); }); },
+           [this] { check_settings_soon(); }, [this](const std::string& what) { fail(what); }}),
       plan_(plan_options(options_)) {}
 
 // --- The handle's side.
@@ -174,11 +167,21 @@ void vote_thread::worker::tell_quorum() {
     }
 }
 
+void vote_thread::worker::check_settings_soon() {
+    settings_timer_.expires_after(settings_pause);
+    settings_timer_.async_wait([this](const error_code& error) {
+        if (!error && session_.is_registered()) {
+            check_settings();
+        }
+    });
+}
+
 void vote_thread::worker::check_settings() {
-    if (!session_.is_registered()) {
-        return;
-    }
-    if (const std::optional<session_failure> failure = session_.check_settings()) {
+    const std::optional<session_failure> failure = session_.check_settings();
+    if (failure && failure->may_pass) {
+        // If the connection is lost, its dispatch tells.
+        check_settings_soon();
+    } else if (failure) {
         fail(failure->what);
     }
 }

@@ -37,6 +37,7 @@ class vote_thread::worker : public std::enable_shared_from_this<worker> {
     void handle_nodelist(const ring_id& ring, std::span<const std::uint32_t> node_ids);
     void tell_ring(const ring_id& ring, const slot_set& members);
     void tell_quorum();
+    void check_settings_soon();
     void check_settings();
     void drive(const poll_input& input);
     void poll(const poll_request& request);

@@ -83,7 +83,7 @@ class device {
     const std::chrono::milliseconds interval_;
     boost::asio::steady_timer timer_;
     diskhb::corosync::votequorum votequorum_;
-    diskhb::format::ring_id ring_;
+    diskhb::corosync::ring_id ring_;
 };
 
 }  // namespace

@@ -39,10 +39,12 @@ class probe {
   public:
     explicit probe(const vote_thread_options& options)
         : input_(loop_, ::dup(STDIN_FILENO)),
-          quorum_(loop_, {[this](bool is_quorate, const ring_id& ring, const auto&) {
-                              print("quorum", {{"quorate", is_quorate}, {"ring", ring_text(ring)}});
-                          },
-                          [](const error_code&) {}}),
+          quorum_(loop_,
+                  {[this](bool is_quorate, const diskhb::corosync::ring_id& ring, const auto&) {
+                       print("quorum", {{"quorate", is_quorate},
+                                        {"ring", ring_text({ring.node_id, ring.sequence})}});
+                   },
+                   [](const error_code&) {}}),
           votes_(options, clock_, listener()) {}
 
     void run(bool with_quorum) {

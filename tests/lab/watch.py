@@ -8,7 +8,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 
-from sandbox import LabError
+from sandbox import LabError, wait_until
 
 PROGRAM = "tests/lab/quorum_watch"
 
@@ -120,6 +120,9 @@ class Watch:
         self.lab = lab
         for node in lab.nodes:
             node.start_process("quorum_watch", [lab.binary(PROGRAM)])
+        # What has long been so is told first.
+        wait_until(lambda: all(self.state(node).quorate and self.state(node).alive
+                               for node in lab.nodes), 10, "the watch to see all nodes quorate")
 
     def history(self, node):
         """The states of a node, by time."""

@@ -21,15 +21,15 @@ using testing::HasSubstr;
 
 // A sysfs and a proc of our own, with block devices as the kernel shows them. The path that is
 // looked up is a real block device node of that number, made in the same folder.
-class device_identity : public testing::Test {
+class device_on_sysfs : public testing::Test {
   protected:
-    device_identity() : root_(fs::temp_directory_path() / "diskhb-sysfs-XXXXXX") {
+    device_on_sysfs() : root_(fs::temp_directory_path() / "diskhb-sysfs-XXXXXX") {
         std::string name = root_.string();
         EXPECT_NE(mkdtemp(name.data()), nullptr);
         root_ = name;
         put("proc/sys/kernel/random/boot_id", "0d8c1f7e-boot");
     }
-    ~device_identity() override { fs::remove_all(root_); }
+    ~device_on_sysfs() override { fs::remove_all(root_); }
 
     void put(const std::string& file, const std::string& text) {
         fs::create_directories((root_ / file).parent_path());
@@ -67,7 +67,7 @@ class device_identity : public testing::Test {
     fs::path root_;
 };
 
-TEST_F(device_identity, knows_a_disk_by_its_wwid_wherever_it_is_plugged_in) {
+TEST_F(device_on_sysfs, knows_a_disk_by_its_wwid_wherever_it_is_plugged_in) {
     add("sda", 1);
     put("sys/devices/sda/device/wwid", "naa.6000c29a");
     add("sdb", 2);
@@ -83,7 +83,7 @@ TEST_F(device_identity, knows_a_disk_by_its_wwid_wherever_it_is_plugged_in) {
     EXPECT_TRUE(first.identity.is_other_than(identify(3).identity));
 }
 
-TEST_F(device_identity, sees_through_multipath) {
+TEST_F(device_on_sysfs, sees_through_multipath) {
     add("sda", 1);
     put("sys/devices/sda/device/wwid", "naa.6000c29a");
     add("sdb", 2);
@@ -99,7 +99,7 @@ TEST_F(device_identity, sees_through_multipath) {
     EXPECT_EQ(identify(3).identity, path.identity);
 }
 
-TEST_F(device_identity, tells_logical_volumes_and_partitions_of_one_disk_apart) {
+TEST_F(device_on_sysfs, tells_logical_volumes_and_partitions_of_one_disk_apart) {
     add("sda", 1);
     put("sys/devices/sda/device/wwid", "naa.6000c29a");
     add("sda/sda1", 2);
@@ -118,7 +118,7 @@ TEST_F(device_identity, tells_logical_volumes_and_partitions_of_one_disk_apart) 
     EXPECT_TRUE(one.identity.is_other_than(identify(4).identity));
 }
 
-TEST_F(device_identity, refuses_mirrors_that_each_node_keeps_for_itself) {
+TEST_F(device_on_sysfs, refuses_mirrors_that_each_node_keeps_for_itself) {
     add("drbd0", 1);
     add("md0", 2);
     put("sys/devices/md0/md/level", "raid1");
@@ -134,7 +134,7 @@ TEST_F(device_identity, refuses_mirrors_that_each_node_keeps_for_itself) {
     EXPECT_THAT(identify(3).refusal, HasSubstr("is an md device"));
 }
 
-TEST_F(device_identity, tells_nameless_devices_apart_on_one_host_only) {
+TEST_F(device_on_sysfs, tells_nameless_devices_apart_on_one_host_only) {
     add("vda", 1);
     add("vdb", 2);
     const auto first = identify(1);
@@ -146,7 +146,7 @@ TEST_F(device_identity, tells_nameless_devices_apart_on_one_host_only) {
     EXPECT_FALSE(first.identity.is_other_than(identify(2).identity));
 }
 
-TEST_F(device_identity, knows_a_file_by_its_number_and_takes_a_loop_device_for_it) {
+TEST_F(device_on_sysfs, knows_a_file_by_its_number_and_takes_a_loop_device_for_it) {
     test::volume_file file;
     test::volume_file other;
     const auto of_file = identify_device(file.path());
@@ -165,7 +165,7 @@ TEST_F(device_identity, knows_a_file_by_its_number_and_takes_a_loop_device_for_i
     EXPECT_NE(loop.identity.domain, of_file.identity.domain);
 }
 
-TEST_F(device_identity, says_nothing_about_a_path_that_is_not_there) {
+TEST_F(device_on_sysfs, says_nothing_about_a_path_that_is_not_there) {
     const auto report = identify_device("/nonexistent/volume");
     EXPECT_EQ(report.identity, format::device_identity{});
     EXPECT_TRUE(report.refusal.empty());

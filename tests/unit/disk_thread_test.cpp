@@ -318,6 +318,17 @@ TEST_F(disk_thread_on_file, refuses_a_copy_of_what_another_node_writes_to) {
     EXPECT_FALSE(write(1).succeeded);
 }
 
+TEST_F(disk_thread_on_file, leaves_a_copy_when_the_others_appear_on_it_later) {
+    open();
+    ASSERT_TRUE(write(1).succeeded);
+    auto block = block_of(2, 0x2222, 1);
+    block.device = {7, 71};
+    put(block);
+    EXPECT_FALSE(read().succeeded);
+    EXPECT_THAT(failure_text(), HasSubstr("is a replicated copy"));
+    EXPECT_FALSE(write(2).succeeded);
+}
+
 TEST_F(disk_thread_on_file, takes_no_offence_at_blocks_that_cannot_tell_or_have_left) {
     auto stopped = block_of(2, 0x2222, 1);
     stopped.state = quorum_state::stopped;

@@ -138,7 +138,7 @@ TEST(quorum_config, takes_the_rings_volumes_when_none_are_named) {
 
 TEST(quorum_config, refuses_an_even_number_of_volumes) {
     EXPECT_THAT(error_of("[quorum]\nvolumes = [\"/dev/a\", \"/dev/b\"]\n"),
-                HasSubstr("d.toml:2:11: volumes = a array: these are 2 volumes; there must be 1, "
+                HasSubstr("d.toml:2:11: volumes: these are 2 volumes; there must be 1, "
                           "3 or 5"));
     EXPECT_THAT(error_of("[quorum]\nvolumes = []\n"), HasSubstr("these are 0 volumes"));
     EXPECT_THAT(error_of("[quorum]\n[[ring]]\nlink = 1\nvolume = \"/dev/x\"\n[[ring]]\nlink = "

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// diskhb top: rings, nodes, rates and latencies, drawn anew again and again.
+#include <fmt/format.h>
+#include <poll.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+#include "diskhb/error.hpp"
+#include "plugin/quorum/quorum_config.hpp"
+#include "tools/control_client.hpp"
+#include "tools/top.hpp"
+#include "tools/verbs.hpp"
+
+namespace diskhb::tools {
+namespace {
+
+using json = nlohmann::ordered_json;
+using std::chrono::steady_clock;
+constexpr std::chrono::seconds answer_timeout{2};
+
+struct top_command {
+    std::string ring_socket = control_socket_default;
+    std::string quorum_socket = quorum::quorum_socket_default;
+    double interval_s = 1;
+    unsigned count = 0;
+};
+
+volatile std::sig_atomic_t ended = 0;
+
+// The other screen of the terminal, and keys without the Enter key; both back at the end.
+class screen {
+  public:
+    screen() : is_terminal_(isatty(STDOUT_FILENO) == 1) {
+        has_keys_ = is_terminal_ && tcgetattr(STDIN_FILENO, &saved_) == 0;
+        if (has_keys_) {
+            termios raw = saved_;
+            raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+            (void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+        }
+        if (is_terminal_) {
+            fmt::print("\x1b[?1049h\x1b[?25l");
+        }
+    }
+    ~screen() {
+        if (is_terminal_) {
+            fmt::print("\x1b[?25h\x1b[?1049l");
+            std::fflush(stdout);
+        }
+        if (has_keys_) {
+            (void)tcsetattr(STDIN_FILENO, TCSANOW, &saved_);
+        }
+    }
+    screen(const screen&) = delete;
+    screen& operator=(const screen&) = delete;
+
+    // To a pipe the pictures go one after the other.
+    void draw(const std::string& picture) const {
+        fmt::print("{}{}", is_terminal_ ? "\x1b[H\x1b[2J" : "", picture);
+        std::fflush(stdout);
+    }
+    // True if the user wants to leave before the time is over.
+    bool wait(std::chrono::milliseconds time) const {
+        pollfd keys{STDIN_FILENO, POLLIN, 0};
+        const int ready = poll(&keys, has_keys_ ? 1 : 0, static_cast<int>(time.count()));
+        char key = 0;
+        return ended != 0 || (ready == 1 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q'));
+    }
+
+  private:
+    bool is_terminal_;
+    bool has_keys_ = false;
+    termios saved_{};
+};
+
+json ask(const std::string& socket, const char* daemon, std::string& problem) {
+    try {
+        control_client client(socket, daemon);
+        return client.demand({{"verb", "status"}}, answer_timeout);
+    } catch (const setup_error& error) {
+        if (error.exit_code() == exit_permission) {
+            throw;
+        }
+        problem = error.what();
+        return nullptr;
+    }
+}
+
+int run_top(const top_command& command) {
+    struct sigaction action {};
+    action.sa_handler = [](int) { ended = 1; };
+    (void)sigaction(SIGINT, &action, nullptr);
+    (void)sigaction(SIGTERM, &action, nullptr);
+    const std::chrono::milliseconds interval(static_cast<int>(command.interval_s * 1000));
+    top_input input;
+    auto last = steady_clock::now();
+    const screen shown;
+    for (unsigned drawn = 0; ended == 0; ++drawn) {
+        if (drawn != 0 && (drawn == command.count || shown.wait(interval))) {
+            break;
+        }
+        input.before = std::move(input.now);
+        std::string ignored;
+        input.now = ask(command.ring_socket, "diskhbd", input.problem);
+        input.quorum = ask(command.quorum_socket, "diskhb-quorumd", ignored);
+        const auto now = steady_clock::now();
+        input.seconds = std::chrono::duration<double>(now - last).count();
+        last = now;
+        shown.draw(top_picture(input));
+    }
+    return input.now.is_null() ? exit_no_daemon : exit_ok;
+}
+
+}  // namespace
+
+verb add_top(CLI::App& app) {
+    auto options = std::make_shared<top_command>();
+    CLI::App* const command =
+        app.add_subcommand("top", "Show rings, nodes, rates and latencies, live; q ends it");
+    command->add_option("--socket", options->ring_socket, "the control socket of diskhbd")
+        ->capture_default_str();
+    command
+        ->add_option("--quorum-socket", options->quorum_socket,
+                     "the control socket of diskhb-quorumd")
+        ->capture_default_str();
+    command->add_option("-i,--interval", options->interval_s, "seconds between two pictures")
+        ->check(CLI::Range(0.1, 3600.0))
+        ->capture_default_str();
+    command->add_option("-c,--count", options->count, "end after so many pictures; default: never");
+    return {command, [options] { return run_top(*options); }};
+}
+
+}  // namespace diskhb::tools
