@@ -99,7 +99,8 @@ void add_counters(exposition& out, const std::string& ring, const json& reply) {
                         number_of(counters, name));
         }
     }
-    for (const auto& [name, value] : object_of(reply, "packets").items()) {
+    const auto packets = object_of(reply, "packets");
+    for (const auto& [name, value] : packets.items()) {
         if (value.is_number()) {
             out.counter(fmt::format("diskhb_interface_{}_total", name),
                         fmt::format("Interface: {}, see diskhbd(8).", name), {{"ring", ring}},
