@@ -52,6 +52,7 @@ quorum_daemon::quorum_daemon(const quorum_config& config, spdlog::logger& log)
       lease_(options_of(config, incarnation_)),
       heuristics_(loop_, config.heuristics,
                   [this](bool passed, const std::string& why) { handle_heuristics(passed, why); }),
+      corosync_process_(loop_),
       vote_since_ns_(started_ns_),
       views_(config.volumes.size()) {
     // First the socket: it is what tells that another diskhb-quorumd is at work here.

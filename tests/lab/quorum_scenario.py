@@ -138,8 +138,9 @@ class Case:
 
 def describe(found, since_ns):
     """The first of the overlaps, for people."""
-    return "; ".join(f"n{each.first} and n{each.second} from {(each.begin_ns - since_ns) / 1e6:.0f} "
-                     f"to {(each.end_ns - since_ns) / 1e6:.0f} ms after the event"
+    return "; ".join(f"n{each.first} and n{each.second} from "
+                     f"{(each.begin_ns - since_ns) / 1e6:.0f} to "
+                     f"{(each.end_ns - since_ns) / 1e6:.0f} ms after the event"
                      for each in found[:4])
 
 

@@ -4,9 +4,9 @@
 quorum.device.timeout, and the other partition gets it only after that.
 
     test_quorum_daemon.py           the partitions are there before
-    test_quorum_daemon.py at-once   the network splits at the same moment. Corosync then waits in its
-                                    sync phase for the daemon: until it is started again, or for
-                                    quorum.device.sync_timeout. It tells nobody anything new
+    test_quorum_daemon.py at-once   the network splits at the same moment. Corosync then waits in
+                                    its sync phase for the daemon: until it is started again, or
+                                    for quorum.device.sync_timeout. It tells nobody anything new
                                     meanwhile: quorate by what it told before, it delivers no
                                     messages
 """

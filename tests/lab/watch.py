@@ -98,7 +98,8 @@ def overlaps(histories, begin_ns, end_ns):
     found, open_since = [], {}
     now = {node_id: State() for node_id in histories}
     changes = sorted(((state.at_ns, node_id, state) for node_id, states in histories.items()
-                      for state in with_next_rings(states) if state.at_ns < end_ns), key=lambda each: each[:2])
+                      for state in with_next_rings(states) if state.at_ns < end_ns),
+                     key=lambda each: each[:2])
     pairs = [(a, b) for a in histories for b in histories if a < b]
     for at_ns, node_id, state in changes + [(end_ns, None, None)]:
         if node_id is not None:

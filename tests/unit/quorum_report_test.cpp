@@ -135,7 +135,7 @@ TEST(quorum_status, says_who_votes_who_holds_the_grant_and_how_the_volumes_are) 
     EXPECT_THAT(text, HasSubstr("Corosync connected, device registered, quorate; ring 1.1c"));
     EXPECT_THAT(text, HasSubstr("volume /dev/disk/by-id/x: lost, the device reported an error"));
     EXPECT_THAT(text, HasSubstr("no answer for 3.2 s"));
-    EXPECT_THAT(text, HasSubstr("2 (n2)          silent    1.1c"));
+    EXPECT_THAT(text, HasSubstr("2 (n2)          silent    1.1c          (yes) "));
     EXPECT_THAT(text, HasSubstr("    never  yes\n"));
 }
 
