@@ -2,17 +2,15 @@
 // diskhb verdict: network and volume of this node, in one word; for people and for the resource
 // agent.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <future>
 #include <memory>
-#include <thread>
 
 #include "plugin/corosync/link_states.hpp"
 #include "plugin/daemon/cluster_config.hpp"
 #include "plugin/daemon/toml_section.hpp"
 #include "tools/control_client.hpp"
+#include "tools/corosync_answer.hpp"
 #include "tools/verbs.hpp"
 #include "tools/verdict.hpp"
 
@@ -21,9 +19,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 constexpr std::chrono::seconds answer_timeout{5};
-// Corosync's libraries wait for ever; an agent must not.
-constexpr std::chrono::seconds corosync_timeout{5};
-
 struct verdict_command {
     std::string socket = control_socket_default;
     std::string config = daemon::config_path_default;
@@ -31,24 +26,6 @@ struct verdict_command {
     bool json = false;
     bool attributes = false;
 };
-
-corosync::link_report ask_corosync() {
-    // Shared with the thread, which is left behind when Corosync hangs.
-    auto promise = std::make_shared<std::promise<result<corosync::link_report>>>();
-    auto answer = promise->get_future();
-    std::thread([promise] { promise->set_value(corosync::read_link_states()); }).detach();
-    if (answer.wait_for(corosync_timeout) != std::future_status::ready) {
-        throw setup_error(exit_no_daemon, fmt::format("Corosync has not answered for {} s",
-                                                      corosync_timeout.count()));
-    }
-    const auto report = answer.get();
-    if (!report) {
-        throw setup_error(
-            report.error() == corosync::to_error(CS_ERR_ACCESS) ? exit_permission : exit_no_daemon,
-            fmt::format("Corosync: {}; does it run?", report.error().message()));
-    }
-    return *report;
-}
 
 // The links that are rings, when diskhbd cannot be asked.
 std::vector<ring_facts> configured_rings(const std::string& path, const std::string& interface) {

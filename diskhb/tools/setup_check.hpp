@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Whether a running cluster will live on its ring when the network goes: what is unsafe, or less
+// than it could be, each with what to do. Pure; any thread.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugin/corosync/corosync_conf.hpp"
+#include "plugin/corosync/link_states.hpp"
+#include "tools/quorum_check.hpp"
+
+namespace diskhb::tools {
+
+using finding = quorum_finding;
+
+struct setup_check_input {
+    corosync::corosync_conf conf;
+    std::vector<unsigned> ring_links;            // of diskhb.toml
+    nlohmann::ordered_json status;               // of diskhbd; null: it does not answer
+    std::string status_problem;                  // why
+    std::optional<corosync::link_report> links;  // nothing: Corosync does not answer
+    std::string links_problem;                   // why
+    std::uint64_t poll_idle_us = 10000;          // of the receivers
+    bool has_pcs = false;
+    bool has_shim = false;          // the unit corosync-qdevice is installed
+    bool is_enabled = true;         // diskhbd starts with the host
+    bool is_quorum_enabled = true;  // diskhb-quorumd too
+};
+
+// Errors first, then advice, then notes.
+std::vector<finding> check_setup(const setup_check_input& input);
+
+nlohmann::ordered_json findings_json(const std::vector<finding>& findings);
+std::string findings_text(const std::vector<finding>& findings);
+
+}  // namespace diskhb::tools

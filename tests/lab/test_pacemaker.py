@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Pacemaker, with real agents, while a cluster loses its network, a volume, and diskhbd.
+
+Three nodes. "web" likes n3 and must not be where the network is lost, "store" likes n2 and must not be
+where the storage is lost. Each fault moves the one that it concerns, and nothing else: no node leaves,
+nobody is fenced, nothing that runs elsewhere is started anew. Healed, the attributes are as before.
+"""
+import os
+import signal
+import time
+
+from pacemaker import Pacemaker
+from sandbox import wait_until
+from scenario import detection_ms, run, settle
+
+INTERVAL_S = 2
+DAMPEN_S = 2
+# The monitor itself, attrd's and the scheduler's rounds, on a machine that is busy.
+SLACK_S = 8
+WELL = {"verdict": "ok", "storage": "1", "network": "1", "on-ring": "0", "spare": "1", "peers": "2"}
+ALL = ("n1", "n2", "n3")
+DEGRADED, NOT_INSTALLED = 190, 5
+
+
+class Cluster:
+    def __init__(self, lab, report):
+        self.lab = lab
+        self.report = report
+        self.pacemaker = Pacemaker(lab)
+        self.limit_s = detection_ms(lab) / 1000 + INTERVAL_S + DAMPEN_S + SLACK_S
+
+    def configure(self):
+        self.pacemaker.configure(
+            "property no-quorum-policy=stop stonith-enabled=true stonith-timeout=10s",
+            "rsc_defaults resource-stickiness=0",
+            'primitive fence stonith:fence_lab params pcmk_host_list="n1 n2 n3"'
+            " pcmk_host_check=static-list",
+            f"primitive diskhb-ring ocf:diskhb:ring params dampen={DAMPEN_S}s health=true"
+            f" op monitor interval={INTERVAL_S}s timeout=20s",
+            "clone diskhb-ring-clone diskhb-ring",
+            "primitive web ocf:pacemaker:Dummy op monitor interval=5s",
+            "primitive store ocf:pacemaker:Dummy op monitor interval=5s",
+            "location web-likes web 100: n3",
+            "location web-network web rule -100000: diskhb-network eq 0",
+            "location store-likes store 100: n2",
+            "location store-storage store rule -100000: diskhb-storage eq 0")
+        self.wait_for("all well", {name: dict(WELL) for name in ALL}, 60)
+        self.wait_where("web", "n3", 30)
+        self.wait_where("store", "n2", 30)
+
+    def wait_for(self, what, wanted, limit_s=None):
+        """Waits for attributes in the CIB; measures how long it took."""
+        began = time.monotonic()
+        names = {name for values in wanted.values() for name in values}
+
+        def reached():
+            shown = {name: self.pacemaker.written_attributes(f"diskhb-{name}") for name in names}
+            return all(shown[name].get(node) == value for node, values in wanted.items()
+                       for name, value in values.items())
+        wait_until(reached, limit_s or self.limit_s, f"{what}: {wanted}", 0.3)
+        self.report.measured(f"{what}: attributes after [s], limit",
+                             f"{time.monotonic() - began:.1f}, {limit_s or self.limit_s:.1f}")
+
+    def wait_where(self, resource, node, limit_s=15):
+        wait_until(lambda: self.pacemaker.where(resource) == [node], limit_s,
+                   f"{resource} to run on {node}", 0.3)
+
+    def wait_failure(self, node, code, limit_s=30):
+        """The agent's monitor of a node is shown with that code; returns the reason."""
+        def shown():
+            return [reason for (operation, where), (found, reason) in
+                    self.pacemaker.failures().items()
+                    if operation.startswith("diskhb-ring_") and where == node and found == code]
+        return wait_until(shown, limit_s, f"the agent on {node} to be shown with code {code}", 0.5)[0]
+
+    def check_calm(self, what, starts):
+        """No node left, nobody was fenced, and no more was started than said."""
+        for node in self.lab.nodes:
+            self.report.check(node.members() == [1, 2, 3], f"{what}: a node left, says {node.name}")
+            self.report.check(node.is_quorate(), f"{what}: {node.name} lost quorum")
+        self.report.check(not self.pacemaker.fenced(), f"{what}: fenced {self.pacemaker.fenced()}")
+        now = {name: self.pacemaker.starts(name) for name in starts}
+        self.report.check(now == starts, f"{what}: started {now}, not {starts}")
+
+    def starts(self, **more):
+        """How often each was started so far, and so much more is expected."""
+        return {name: self.pacemaker.starts(name) + more.get(name, 0)
+                for name in ("web", "store", "diskhb-ring")}
+
+
+def body(lab, report):
+    report.step("Pacemaker starts")
+    cluster = Cluster(lab, report)
+    pacemaker = cluster.pacemaker
+    pacemaker.start()
+    cluster.configure()
+    n1, n2 = lab.nodes[:2]
+    report.check(pacemaker.written_attributes("#health-diskhb") == dict.fromkeys(ALL, "green"),
+                 "the health attributes are not green")
+    settle(lab)
+
+    report.step("n3 loses its network")
+    expected = cluster.starts(web=1)
+    lab.cut("n3")
+    cluster.wait_for("n3 cut", {"n3": {"verdict": "network-lost", "network": "0", "on-ring": "1",
+                                       "peers": "2", "storage": "1"},
+                                "n1": {"verdict": "ok", "network": "1", "on-ring": "1"},
+                                "n2": {"verdict": "ok", "network": "1", "on-ring": "1"}})
+    wait_until(lambda: pacemaker.where("web") not in ([], ["n3"]), 15, "web to leave n3", 0.3)
+    report.measured("n3 cut: its monitor says", cluster.wait_failure("n3", DEGRADED))
+    report.check(pacemaker.where("store") == ["n2"], "store has moved")
+    cluster.check_calm("n3 cut", expected)
+    expected = cluster.starts(web=1)
+    lab.heal("n3")
+    cluster.wait_for("n3 healed", {name: dict(WELL) for name in ALL}, cluster.limit_s + 10)
+    cluster.wait_where("web", "n3")
+    cluster.check_calm("n3 healed", expected)
+    settle(lab)
+
+    report.step("all lose the network")
+    expected = cluster.starts()
+    lab.cut("all")
+    cluster.wait_for("all cut", {name: {"verdict": "network-lost", "on-ring": "1", "peers": "2"}
+                                 for name in ALL})
+    report.check(len(pacemaker.where("web")) == 1, "web does not run while all are alike")
+    cluster.check_calm("all cut", {**expected, "web": pacemaker.starts("web")})
+    lab.heal("all")
+    cluster.wait_for("all healed", {name: dict(WELL) for name in ALL}, cluster.limit_s + 10)
+    cluster.wait_where("web", "n3")
+    settle(lab)
+
+    report.step("n2 loses its volume")
+    expected = cluster.starts(store=1)
+    lab.volume_fault("eio", [n2])
+    cluster.wait_for("volume of n2 gone", {
+        "n2": {"verdict": "storage-lost", "storage": "0", "spare": "0", "peers": "0"},
+        "n1": {"verdict": "ok", "storage": "1", "spare": "0", "peers": "1"}})
+    wait_until(lambda: pacemaker.where("store") not in ([], ["n2"]), 15, "store to leave n2", 0.3)
+    report.check(pacemaker.where("web") == ["n3"], "web has moved")
+    cluster.check_calm("volume of n2 gone", expected)
+    expected = cluster.starts(store=1)
+    lab.volume_fault("heal", [n2])
+    cluster.wait_for("volume of n2 back", {name: dict(WELL) for name in ALL}, cluster.limit_s + 10)
+    cluster.wait_where("store", "n2")
+    cluster.check_calm("volume of n2 back", expected)
+
+    report.step("diskhbd of n1 is killed")
+    expected = cluster.starts()
+    n1.end_process("diskhbd", signal.SIGKILL)
+    cluster.wait_for("diskhbd killed", {
+        "n1": {"verdict": "storage-lost", "storage": "0", "network": "1", "peers": "0"},
+        "n3": {"verdict": "ok", "spare": "0", "peers": "1"}})
+    reason = cluster.wait_failure("n1", DEGRADED)
+    report.check("no diskhbd answers" in reason, f"the reason is: {reason}")
+    n1.start_diskhbd()
+    cluster.wait_for("diskhbd back", {name: dict(WELL) for name in ALL}, cluster.limit_s + 10)
+    cluster.check_calm("diskhbd killed", expected)
+
+    report.step("the agent fails on n1, and is stopped")
+    daemon = n1.pids["diskhbd"]
+    os.unlink(n1.holder.path("/usr/sbin/diskhb"))
+    reason = cluster.wait_failure("n1", NOT_INSTALLED)
+    report.check("install the package diskhb" in reason, f"the reason is: {reason}")
+    wait_until(lambda: "n1" not in pacemaker.written_attributes("diskhb-verdict"), 30,
+               "the attributes of n1 to go", 0.5)
+    report.check(n1.pids["diskhbd"] == daemon and n1.is_up("diskhbd"), "diskhbd was touched")
+    wait_until(lambda: lab.is_connected(n1, 1), 20, "the ring to carry on", 0.3)
+    n1.run(["ln", "-s", lab.binary("diskhb/tools/diskhb"), "/usr/sbin/diskhb"])
+    n1.run(["crm_resource", "--cleanup", "--resource", "diskhb-ring"])
+    cluster.wait_for("the agent is back", {name: dict(WELL) for name in ALL}, 40)
+    report.check(not pacemaker.fenced(), f"fenced {pacemaker.fenced()}")
+
+
+if __name__ == "__main__":
+    run("pacemaker", body, nodes=3, volume="nbd")
