@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "plugin/daemon/process.hpp"
 
+// sd-journal.h: no source file and line with each message.
+#define SD_JOURNAL_SUPPRESS_LOCATION
+
 #include <fmt/format.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,7 +16,6 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <syslog.h>
-#define SD_JOURNAL_SUPPRESS_LOCATION // it would tell where it was built
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
