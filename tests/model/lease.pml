@@ -534,6 +534,9 @@ inline restart(n, writes) {
 #endif
     unborn[n] = 1;
     ALL(BALLOTS + 1, i, echo[BY(i, n)] = ECHO_GONE);
+#ifdef SLOW
+    ALL(NODES, i, w_echo[i * NODES + n] = (busy[i] -> GONE : 0));
+#endif
     if
     :: writes -> age[AT(n, 0)] = 0
     :: else
