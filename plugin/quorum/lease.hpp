@@ -187,6 +187,7 @@ class lease {
     bool is_outbid() const noexcept;
     const format::quorum_block* incumbent() const noexcept;
     unsigned rank_in(const partition& mine) const noexcept;
+    std::uint64_t turn_ns(unsigned rank) const noexcept;
 
     lease_options options_;
     std::uint64_t interval_ns_, drop_ns_, take_ns_, settle_ns_, margin_ns_, answer_ns_, poll_ns_;

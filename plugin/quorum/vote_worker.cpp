@@ -2,6 +2,7 @@
 #include "plugin/quorum/vote_worker.hpp"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -22,6 +23,30 @@ constexpr milliseconds poll_retry = 200ms;
 constexpr milliseconds settings_pause = 200ms;
 // The timer's clock stands still while the machine sleeps, that of the orders does not.
 constexpr milliseconds wake_interval_max = 250ms;
+
+// Corosync's libraries copy a message that they dispatch to the stack, into a buffer of 1 MiB
+// (IPC_DISPATCH_SIZE, lib/util.h): more than the threads of a daemon have that locks its memory.
+constexpr std::size_t stack_bytes = 2 * 1024 * 1024;
+
+// Starts a thread with a stack of that size, if those of other threads are smaller.
+template <class Function>
+std::thread start_with_stack(std::size_t bytes, Function function) {
+    pthread_attr_t usual;
+    pthread_attr_t larger;
+    std::size_t usual_bytes = 0;
+    if (pthread_getattr_default_np(&usual) != 0 || pthread_getattr_default_np(&larger) != 0) {
+        return std::thread(std::move(function));
+    }
+    (void)pthread_attr_getstacksize(&usual, &usual_bytes);
+    if (usual_bytes < bytes && pthread_attr_setstacksize(&larger, bytes) == 0) {
+        (void)pthread_setattr_default_np(&larger);
+    }
+    std::thread thread(std::move(function));
+    (void)pthread_setattr_default_np(&usual);
+    (void)pthread_attr_destroy(&usual);
+    (void)pthread_attr_destroy(&larger);
+    return thread;
+}
 
 std::uint64_t in_ns(milliseconds duration) {
     return static_cast<std::uint64_t>(std::chrono::nanoseconds(duration).count());
@@ -65,7 +90,7 @@ vote_thread::worker::worker(vote_thread_options options, std::shared_ptr<const e
 
 void vote_thread::worker::start() {
     has_ended_ = false;
-    thread_ = std::thread([self = shared_from_this()] { self->run(); });
+    thread_ = start_with_stack(stack_bytes, [self = shared_from_this()] { self->run(); });
 }
 
 void vote_thread::worker::follow(const vote_order& order) {

@@ -80,17 +80,17 @@ class Case:
                              f"{self.limit_ms:.0f}")
         self.report.measured("recovery_max of diskhb-quorumd [ms]", self.recovery_max_ms)
 
-    def wait_winner(self, nodes, since_ns):
+    def wait_winner(self, nodes, since_ns, extra_ms=0):
         """Waits until these nodes are a quorate partition; returns how long that took, in ms."""
+        limit_ms = self.limit_ms + extra_ms
         ids = tuple(node.id for node in nodes)
         states = [self.watch.wait(node, lambda state: state.quorate and state.members == ids,
-                                  since_ns, self.limit_ms / 1000 + 10, f"quorate as {ids}")
+                                  since_ns, limit_ms / 1000 + 10, f"quorate as {ids}")
                   for node in nodes]
         took_ms = (max(state.at_ns for state in states) - since_ns) / 1e6
         self.note("quorate again after", took_ms)
-        self.report.check(took_ms <= self.limit_ms,
-                          f"{names(nodes)} took {took_ms:.0f} ms to be quorate, more than "
-                          f"{self.limit_ms:.0f} ms")
+        self.report.check(took_ms <= limit_ms, f"{names(nodes)} took {took_ms:.0f} ms to be "
+                          f"quorate, more than {limit_ms:.0f} ms")
         return took_ms
 
     def wait_loser(self, nodes, since_ns):

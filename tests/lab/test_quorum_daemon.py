@@ -89,14 +89,17 @@ def at_once(case):
         if is_killed:
             hold(RESTART_S)
             start_daemon(one, number)
-        case.wait_winner([other], since_ns)
+        # A daemon that is started again forgets its former life for take, after it has watched
+        # its slot for drop; until then nobody can have its leave.
+        extra_ms = (1000 * RESTART_S + case.lab.quorum.timing("drop")) if is_killed else 0
+        case.wait_winner([other], since_ns, extra_ms)
         # A daemon that runs says no when the other partition has the vote. Nobody speaks for one
         # that does not.
         waits_ms = 0 if is_killed else case.lab.quorum.timing("sync_timeout")
         lost = case.watch.wait(one, lambda state: not state.quorate and state.members == (one.id,),
                                since_ns, 60, "inquorate")
         took_ms = (lost.at_ns - since_ns) / 1e6
-        limit_ms = SYNCING_MS + (case.limit_ms if is_killed
+        limit_ms = SYNCING_MS + (case.limit_ms + extra_ms if is_killed
                                  else detection_ms(case.lab) + FORMING_MS + waits_ms)
         case.note(f"{'restarted' if is_killed else 'frozen'} daemon: quorum of its node gone after",
                   took_ms)

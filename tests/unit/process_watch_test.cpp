@@ -26,10 +26,21 @@ class process_watch_on_child : public testing::Test {
         EXPECT_GE(fd, 0);
         close(fd);
         std::ofstream(file_) << pid_ << "\n";
+        await_name("sleep");
     }
     ~process_watch_on_child() override {
         end();
         unlink(file_.c_str());
+    }
+    // posix_spawn returns a moment before the kernel gives the child its new name.
+    void await_name(const std::string& name) const {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+        std::string found;
+        while (found != name && std::chrono::steady_clock::now() < end) {
+            std::ifstream comm("/proc/" + std::to_string(pid_) + "/comm");
+            std::getline(comm, found);
+        }
+        EXPECT_EQ(found, name);
     }
     void end() {
         if (pid_ > 0) {

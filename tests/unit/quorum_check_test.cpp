@@ -84,8 +84,8 @@ TEST_F(quorum_check_of, the_example_files_finds_nothing_wrong) {
     EXPECT_FALSE(has_error(check_quorum(input())));
     // The second set of times in doc/timeouts.md.
     EXPECT_EQ(input().config.times.take.count(), 9682);
-    EXPECT_EQ(quorum::recovery_max(input().config.times).count(), 13878);
-    EXPECT_THAT(to_text(input(), check_quorum(input())), HasSubstr("within 13878 ms"));
+    EXPECT_EQ(quorum::recovery_max(input().config.times).count(), 14378);
+    EXPECT_THAT(to_text(input(), check_quorum(input())), HasSubstr("within 14378 ms"));
 }
 
 TEST_F(quorum_check_of, the_example_files_reads_what_is_commented_out_too) {

@@ -121,7 +121,7 @@ TEST(timeouts_doc, draws_time_lines_with_the_times_of_the_code) {
     // take by the slowest clock, after the last block was read.
     const milliseconds silent = take_min(times.take, times.interval);
     const milliseconds taken_over = times.interval + times.drop / 2;
-    const milliseconds decision = 2 * times.interval;
+    const milliseconds decision = times.margin + 2 * times.interval;
     const milliseconds agreed = 2 * times.settle + decision + times.interval;
     const milliseconds thaw(30000);
     const std::map<std::string, std::vector<milliseconds>> expected = {
