@@ -58,7 +58,11 @@ bool has_shim() {
     return exists_anywhere({"/lib/systemd/system/corosync-qdevice.service",
                             "/etc/systemd/system/corosync-qdevice.service"});
 }
+// Where systemd does not run, something else starts the daemons.
 bool is_enabled(const std::string& unit) {
+    if (!exists_anywhere({"/run/systemd/system"})) {
+        return true;
+    }
     const auto path = "/etc/systemd/system/corosync.service.wants/" + unit;
     return exists_anywhere({path.c_str()});
 }

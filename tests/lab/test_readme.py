@@ -17,8 +17,8 @@ from sandbox import wait_until
 from scenario import cut_for, detection_ms, run, settle, wait_link
 from stream import Stream
 
-# Commands that tests/run and the test lab.demo run themselves.
-ELSEWHERE = ("tests/demo", "tests/run", "cmake --preset", "cmake --build")
+# Commands that other tests run: tests/run, lab.demo, admin.packages, admin.setup and lab.pacemaker.
+ELSEWHERE = ("tests/demo", "tests/run", "cmake --preset", "cmake --build", "apt-get install", "pcs ")
 
 
 def readme_commands():
@@ -56,6 +56,8 @@ class Administrator:
     def type(self, line, nodes):
         """Runs a line of the README on some nodes."""
         argv = shlex.split(self.fill_in(line))
+        if line == "diskhb top":
+            argv += ["-c", "1"]  # nobody is there to press q
         self.report.step("# " + " ".join(argv))
         for node in nodes:
             if line.startswith("systemctl"):
@@ -64,6 +66,11 @@ class Administrator:
             path = f"PATH={self.prefix}/sbin:{os.environ['PATH']}"
             done = node.run(["env", path, *argv], timeout_s=60)
             self.report.check(done.returncode == 0, f"'{line}' failed on {node.name}")
+
+    def install(self, line):
+        """An installation that leaves the machine as it is."""
+        self.report.step("# " + line)
+        self.lab.hub_run(["env", f"DESTDIR={os.path.dirname(self.prefix)}", *shlex.split(line)])
 
     def start_unit(self, node, unit):
         """Starts a daemon as the example unit does, and waits until it works."""
@@ -110,12 +117,12 @@ def follow_readme(lab, report):
     install = [f"{word}" for word in commands if word.startswith("cmake --install")]
     for line in install:
         build = os.environ.get("DISKHB_BUILD") or os.path.join(SOURCE, "build/release")
-        typed.type(line.replace("build/release", build).replace("/usr", typed.prefix), lab.nodes[:1])
+        typed.install(line.replace("build/release", build))
     conf = config.corosync_conf([each.id for each in lab.nodes], True, lab.timers)
     toml = readme_block("[[ring]]")
     typed.write_files(conf, toml)
 
-    on_one = ("diskhb format", "corosync-", "diskhb status", "diskhb ping", "diskhb measure",
+    on_one = ("diskhb format", "corosync-", "diskhb setup", "diskhb top", "diskhb status", "diskhb ping", "diskhb measure",
               "diskhb quorum status")
     for line in commands:
         if line in install:
