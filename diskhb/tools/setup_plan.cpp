@@ -287,13 +287,13 @@ class planner {
         if (input_.with_quorum) {
             add_agent("quorum", "10s");
         }
-        say("keep resources off nodes without network or storage; finite scores, so that they run "
-            "somewhere even when all nodes have lost it",
+        say("prefer nodes that have the network (or, with diskhb-storage, the storage); a negative "
+            "score would leave a resource nowhere to run when all nodes have lost it",
             input_.shell == cluster_shell::pcs
-                ? words{"pcs", "constraint", "location", "RESOURCE", "rule", "score=-100000",
-                        "diskhb-network", "eq", "0"}
+                ? words{"pcs", "constraint", "location", "RESOURCE", "rule", "score=100000",
+                        "diskhb-network", "eq", "1"}
                 : words{"crm", "configure", "location", "RESOURCE-network", "RESOURCE", "rule",
-                        "-100000:", "diskhb-network", "eq", "0"});
+                        "100000:", "diskhb-network", "eq", "1"});
     }
 
     void add_agent(const std::string& name, const std::string& interval) {

@@ -43,7 +43,7 @@ overlay ocf /usr/lib/ocf
 mkdir -p /var/lib/pacemaker
 mount -t tmpfs tmpfs /var/lib/pacemaker
 mkdir -p /var/lib/pacemaker/cib /var/lib/pacemaker/pengine /var/lib/pacemaker/blackbox
-mkdir -p /var/lib/pacemaker/cores /var/log/pacemaker /run/crm /run/resource-agents
+mkdir -p /var/lib/pacemaker/cores /var/log/pacemaker /run/crm /run/resource-agents /var/log/crmsh
 chown -R hacluster:haclient /var/lib/pacemaker /var/log/pacemaker /run/crm
 chmod 750 /var/lib/pacemaker /run/crm
 ln -s {diskhb} /usr/sbin/diskhb

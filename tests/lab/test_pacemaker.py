@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Pacemaker, with real agents, while a cluster loses its network, a volume, and diskhbd.
 
-Three nodes. "web" likes n3 and must not be where the network is lost, "store" likes n2 and must not be
-where the storage is lost. Each fault moves the one that it concerns, and nothing else: no node leaves,
+Three nodes. "web" likes n3, and more a node that has the network; "store" likes n2, and more a node that
+has the storage. Each fault moves the one that it concerns, and nothing else: no node leaves,
 nobody is fenced, nothing that runs elsewhere is started anew. Healed, the attributes are as before.
 """
 import os
@@ -42,9 +42,9 @@ class Cluster:
             "primitive web ocf:pacemaker:Dummy op monitor interval=5s",
             "primitive store ocf:pacemaker:Dummy op monitor interval=5s",
             "location web-likes web 100: n3",
-            "location web-network web rule -100000: diskhb-network eq 0",
+            "location web-network web rule 100000: diskhb-network eq 1",
             "location store-likes store 100: n2",
-            "location store-storage store rule -100000: diskhb-storage eq 0")
+            "location store-storage store rule 100000: diskhb-storage eq 1")
         self.wait_for("all well", {name: dict(WELL) for name in ALL}, 60)
         self.wait_where("web", "n3", 30)
         self.wait_where("store", "n2", 30)
@@ -96,7 +96,7 @@ def body(lab, report):
     pacemaker.start()
     cluster.configure()
     n1, n2 = lab.nodes[:2]
-    report.check(pacemaker.written_attributes("#health-diskhb") == dict.fromkeys(ALL, "green"),
+    report.check(pacemaker.attributes("#health-diskhb") == dict.fromkeys(ALL, "green"),
                  "the health attributes are not green")
     settle(lab)
 
@@ -123,7 +123,8 @@ def body(lab, report):
     lab.cut("all")
     cluster.wait_for("all cut", {name: {"verdict": "network-lost", "on-ring": "1", "peers": "2"}
                                  for name in ALL})
-    report.check(len(pacemaker.where("web")) == 1, "web does not run while all are alike")
+    # It may go round while the nodes notice one after the other, and ends where it likes to be.
+    cluster.wait_where("web", "n3")
     cluster.check_calm("all cut", {**expected, "web": pacemaker.starts("web")})
     lab.heal("all")
     cluster.wait_for("all healed", {name: dict(WELL) for name in ALL}, cluster.limit_s + 10)

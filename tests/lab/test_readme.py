@@ -122,8 +122,8 @@ def follow_readme(lab, report):
     toml = readme_block("[[ring]]")
     typed.write_files(conf, toml)
 
-    on_one = ("diskhb format", "corosync-", "diskhb setup", "diskhb top", "diskhb status", "diskhb ping", "diskhb measure",
-              "diskhb quorum status")
+    on_one = ("diskhb format", "corosync-", "diskhb setup", "diskhb top", "diskhb status",
+              "diskhb ping", "diskhb measure", "diskhb quorum status")
     for line in commands:
         if line in install:
             continue
