@@ -204,9 +204,9 @@ void slot_copier::prove(const format::table_view& seen) {
     is_refused_ = is_refused_ && !is_proven_;
 }
 
-// Torn for good, by a copier that was killed, or being written just now under the source's name? The
-// source's own block cannot be intact, torn, and the same intact one again; and one that stays the
-// same while the source's changes is not the source's either.
+// Torn for good, by a copier that was killed, or being written just now under the source's name?
+// The source's own block cannot be intact, torn, and the same intact one again; and one that stays
+// the same while the source's changes is not the source's either.
 void slot_copier::judge_torn_probe(const block_stamp& before_probe, const block_stamp& now) {
     const auto bytes = probe_.bytes->span();
     if (before_probe == now) {

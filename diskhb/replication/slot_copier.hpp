@@ -71,6 +71,8 @@ class slot_copier {
     unsigned source_depth() const noexcept { return setup_.reads_most + 1; }
     unsigned target_depth() const noexcept { return setup_.writes_most + 1; }
 
+    const format::uuid& volume() const noexcept { return setup_.cluster; }
+
     // A request that step() gave out has ended.
     void on_completion(copy_side side, const io::completion& done, std::uint64_t now_ns);
     // Appends what to do now; returns when to be called next at the latest, earlier after a

@@ -2,14 +2,14 @@
 #include "plugin/ring/volume_roles.hpp"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <filesystem>
 #include <map>
 #include <string_view>
+
+#include "io/same_place.hpp"
 
 namespace diskhb::daemon {
 
@@ -36,22 +36,6 @@ void refuse_no_array(const toml_section& section, std::string_view key, const Va
     if (section.has(key) && !values) {
         section.fail(key, "must be an array in [ ]");
     }
-}
-
-// Two names of one thing, as far as can be told before it is opened.
-bool is_same_place(const std::string& left, const std::string& right) {
-    if (std::filesystem::path(left).lexically_normal() ==
-        std::filesystem::path(right).lexically_normal()) {
-        return true;
-    }
-    struct stat one {};
-    struct stat other {};
-    if (stat(left.c_str(), &one) != 0 || stat(right.c_str(), &other) != 0) {
-        return false;
-    }
-    const bool is_one_device =
-        S_ISBLK(one.st_mode) && S_ISBLK(other.st_mode) && one.st_rdev == other.st_rdev;
-    return is_one_device || (one.st_dev == other.st_dev && one.st_ino == other.st_ino);
 }
 
 copy_mode read_mode(toml_section& section) {
@@ -154,13 +138,13 @@ void read_receive_table(toml_section& section, reading_places& places, volume_ro
                      "needs nodes = [ID, ...]: those whose writes this volume is a copy of");
     }
     section.refuse_unknown_keys();
-    if (is_same_place(area.path, roles.send_volume)) {
+    if (io::is_same_place(area.path, roles.send_volume)) {
         section.fail("volume",
                      "is the send volume: send and receive volume are the same place; nodes that "
                      "share the send volume are named in shared_with");
     }
     for (const auto& other : roles.receive_from) {
-        if (is_same_place(area.path, other.path)) {
+        if (io::is_same_place(area.path, other.path)) {
             section.fail("volume", "is a receive volume already; name all its nodes in one table");
         }
     }
@@ -190,11 +174,11 @@ void check_copy(const toml_section& section, const volume_roles& roles) {
     if (roles.copy.mode != copy_mode::builtin) {
         return;
     }
-    if (is_same_place(roles.copy.target, roles.send_volume)) {
+    if (io::is_same_place(roles.copy.target, roles.send_volume)) {
         section.fail("copy_target", "is the send volume itself");
     }
     for (const auto& area : roles.receive_from) {
-        if (is_same_place(roles.copy.target, area.path)) {
+        if (io::is_same_place(roles.copy.target, area.path)) {
             section.fail("copy_target",
                          "is a volume that this node receives from: others write there");
         }
