@@ -99,7 +99,10 @@ bool take_number(const json& object, const char* key, std::uint64_t minimum, std
     return true;
 }
 
-control_request parse_ping(const json& object) {
+// The members that ping and copy share.
+control_request parse_ring_request(const json& object, request_verb verb,
+                                   std::chrono::milliseconds timeout,
+                                   std::chrono::milliseconds timeout_max) {
     control_request request;
     if (const auto ring = object.find("ring"); ring != object.end()) {
         if (!ring->is_string()) {
@@ -107,17 +110,37 @@ control_request parse_ping(const json& object) {
         }
         request.ring = ring->get<std::string>();
     }
-    if (!take_number(object, "node", 1, corosync::node_id_max, request.node_id) ||
-        request.node_id == 0) {
+    if (!take_number(object, "node", 1, corosync::node_id_max, request.node_id)) {
         return invalid(fmt::format("\"node\" must be a node id, 1 .. {}", corosync::node_id_max));
     }
-    std::int64_t timeout_ms = request.timeout.count();
-    if (!take_number(object, "timeout_ms", 1, static_cast<std::uint64_t>(ping_timeout_max.count()),
+    std::int64_t timeout_ms = timeout.count();
+    if (!take_number(object, "timeout_ms", 1, static_cast<std::uint64_t>(timeout_max.count()),
                      timeout_ms)) {
-        return invalid(fmt::format("\"timeout_ms\" must be 1 .. {}", ping_timeout_max.count()));
+        return invalid(fmt::format("\"timeout_ms\" must be 1 .. {}", timeout_max.count()));
     }
     request.timeout = std::chrono::milliseconds(timeout_ms);
-    request.verb = request_verb::ping;
+    request.verb = verb;
+    return request;
+}
+
+control_request parse_ping(const json& object) {
+    auto request = parse_ring_request(object, request_verb::ping, std::chrono::milliseconds(1000),
+                                      ping_timeout_max);
+    if (request.verb == request_verb::ping && request.node_id == 0) {
+        return invalid(fmt::format("\"node\" must be a node id, 1 .. {}", corosync::node_id_max));
+    }
+    return request;
+}
+
+control_request parse_copy(const json& object) {
+    auto request =
+        parse_ring_request(object, request_verb::copy, copy_timeout_default, copy_timeout_max);
+    if (const auto wait = object.find("wait"); wait != object.end()) {
+        if (!wait->is_boolean()) {
+            return invalid("\"wait\" must be true or false");
+        }
+        request.wait = wait->get<bool>();
+    }
     return request;
 }
 
@@ -136,12 +159,15 @@ control_request parse_request(std::string_view line) {
     if (*verb == "ping") {
         return parse_ping(object);
     }
+    if (*verb == "copy") {
+        return parse_copy(object);
+    }
     if (*verb == "status") {
         request.verb = request_verb::status;
     } else if (*verb == "version") {
         request.verb = request_verb::version;
     } else {
-        request.error = "unknown verb; there are status, ping and version";
+        request.error = "unknown verb; there are status, ping, copy and version";
     }
     return request;
 }
