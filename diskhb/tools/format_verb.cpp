@@ -91,6 +91,10 @@ format::geometry choose_geometry(const std::string& path, std::uint32_t block_by
             "--ring-size {}: must be {} or more with blocks of {}", size_text(ring_bytes),
             size_text(io::smallest_ring_bytes(block_bytes)), size_text(block_bytes)));
     }
+    if (slots > format::slots_most(block_bytes)) {
+        refuse_usage(fmt::format("--slots {}: must be at most {} with blocks of {}", slots,
+                                 format::slots_most(block_bytes), size_text(block_bytes)));
+    }
     const auto measures = format::make_geometry(block_bytes, slots, ring_bytes, device_bytes);
     if (!measures) {
         throw setup_error(

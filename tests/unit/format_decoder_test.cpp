@@ -114,6 +114,7 @@ TEST(format_decoder, reads_a_log_that_goes_over_the_end_of_the_ring) {
     EXPECT_EQ(node["beat"], header.sequence);
     EXPECT_EQ(node["head"], header.head);
     EXPECT_EQ(node["acknowledgements"][2]["read_sequence"], 0xb2);
+    EXPECT_EQ(node["acknowledgements"][2]["beat"], 0xd2);
     EXPECT_EQ(node["inline_frames"][0]["sequence"], 503);
     EXPECT_EQ(node["inline_frames"][0]["payload"], "010203");
     const json& batches = node["batches"];
