@@ -140,8 +140,8 @@ TEST_F(receiver_test, writes_down_what_it_has_read_for_the_next_table_block) {
     run(20 * ms);
     std::vector<format::acknowledgement> acks(ring_.content().measures.slots);
     board_.take(acks);
-    EXPECT_EQ(acks[1], (format::acknowledgement{200, 2, 1001}));
-    EXPECT_EQ(acks[2], (format::acknowledgement{300, 0, 1002}));
+    EXPECT_EQ(acks[1], (format::acknowledgement{200, 2, 1001, 5}));
+    EXPECT_EQ(acks[2], (format::acknowledgement{300, 0, 1002, 4}));
     EXPECT_EQ(acks[0], format::acknowledgement{});
 }
 
