@@ -39,7 +39,26 @@ json peer_json(const ring_peer& node, const statistics& engine) {
         {"frames_read", peer.frames_read},
         {"frames_lost", peer.frames_lost},
         {"unread_by_peer", peer.unread_by_peer},
-        {"acknowledges_us", peer.acknowledges_us}};
+        {"acknowledges_us", peer.acknowledges_us},
+        {"hears_us", peer.hears_us},
+        {"lag_us_p50", to_us(peer.lag_p50)},
+        {"lag_us_p99", to_us(peer.lag_p99)},
+        {"lag_us_most", to_us(peer.lag_most)},
+        {"deadline_breaches", peer.deadline_breaches},
+        {"deadline_bursts", peer.deadline_bursts}};
+}
+
+json area_json(const receive_area_status& area) {
+    const bool was_seen = area.table_seen_ago.count() != 0;
+    return {{"volume", area.volume},
+            {"nodes", area.nodes},
+            {"state", ring_state_name(area.state)},
+            {"error", area.error},
+            {"volume_uuid", area.volume_uuid},
+            {"read_latency_us_p50", to_us(area.read_latency_p50)},
+            {"read_latency_us_p99", to_us(area.read_latency_p99)},
+            {"io_pending_ms", to_ms(area.io_pending)},
+            {"seen_ago_ms", was_seen ? json(to_ms(area.table_seen_ago)) : json()}};
 }
 
 json ring_json(const ring_snapshot& ring) {
@@ -62,6 +81,12 @@ json ring_json(const ring_snapshot& ring) {
                {"read_latency_us_p50", to_us(engine.read_latency_p50)},
                {"read_latency_us_p99", to_us(engine.read_latency_p99)},
                {"io_pending_ms", to_ms(engine.io_pending)}};
+    value["read_deadline_ms"] = to_ms(config.engine.read_deadline);
+    value["receive"] = json::array();
+    for (const auto& area : engine.receive_areas) {
+        value["receive"].push_back(area_json(area));
+    }
+    value["copy"] = to_json(ring.copy);
     value["peers"] = json::array();
     for (const auto& peer : config.peers) {
         value["peers"].push_back(peer_json(peer, engine));

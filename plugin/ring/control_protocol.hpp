@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "plugin/ring/config.hpp"
+#include "plugin/ring/copy_report.hpp"
 #include "plugin/ring/ring_interface.hpp"
 #include "plugin/ring/tunnel.hpp"
 
@@ -40,6 +41,7 @@ struct ring_snapshot {
     tunnel_statistics packets{};
     bool interface_up = false;
     std::string qdisc;
+    copy_report copy;
 };
 
 // Replies without the line feed.
