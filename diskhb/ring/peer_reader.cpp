@@ -171,7 +171,9 @@ void peer_reader::skip_to_tail_if_lapped() noexcept {
         return;
     }
     position_ = view_.tail;
-    damaged_since_ns_.reset();
+    if (position_ == view_.head) {
+        damaged_since_ns_.reset();  // otherwise only what can be read ends the damage
+    }
     lose(counter::lost_lapped, view_.tail_sequence);
 }
 

@@ -123,6 +123,8 @@ void virtual_node::stop() {
     }
 }
 
+bool virtual_node::is_stopping() const { return process_ && process_->is_stopping; }
+
 bool virtual_node::is_running() const {
     return process_ && process_->engine && process_->engine->incarnation() != 0 &&
            std::all_of(process_->readers.begin(), process_->readers.end(),

@@ -50,6 +50,7 @@ class virtual_node {
     std::uint32_t id() const { return plan_.options.node_id; }
     io::sim_port& port(std::size_t area = 0) { return *areas_[area].port; }
     bool is_up() const { return process_ != nullptr; }
+    bool is_stopping() const;
     bool is_running() const;  // joined, and the volume is there
     // All peers alive, if late, and acknowledging us.
     bool is_whole() const;

@@ -285,6 +285,27 @@ TEST_F(peer_reader_test, reads_again_what_is_damaged_and_gives_it_up_after_the_t
     EXPECT_THAT(taken(), ElementsAre("e"));
 }
 
+// A stretch of the ring was lost, and the writer goes on: its tail passes the reader again and
+// again, each time onto another lost batch.
+TEST_F(peer_reader_test, gives_damage_up_though_it_is_lapped_meanwhile) {
+    meet();
+    const test::peer_log lost = log_;
+    bool is_through = false;
+    for (int batch = 0; batch < 200 && !is_through; ++batch) {
+        log_.write_batch({std::string(3000, 'x')});
+        pass(10 * ms);
+        show(log_.publish());
+        lost.feed(reader_, now_ns_, sink_);  // nothing of it is in the ring
+        is_through = count(counter::lost_damaged) != 0;
+        ASSERT_TRUE(is_through || batch < 25 || count(counter::lost_lapped) > 0);
+    }
+    EXPECT_TRUE(is_through);
+    log_.clock_ns = now_ns_;
+    log_.write_batch({"after"});
+    read(log_, log_.publish());
+    EXPECT_THAT(taken(), ElementsAre("after"));
+}
+
 TEST_F(peer_reader_test, reads_damage_that_heals_in_time) {
     meet();
     log_.write_batch({"a"});
