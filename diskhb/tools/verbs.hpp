@@ -19,9 +19,10 @@ verb add_dump(CLI::App& app);
 verb add_status(CLI::App& app);
 verb add_ping(CLI::App& app);
 verb add_measure(CLI::App& app);
+verb add_copy(CLI::App& app);
 verb add_quorum(CLI::App& app);  // a verb with verbs of its own: quorum_commands.hpp
 
-inline constexpr verb (*all_verbs[])(CLI::App&) = {add_format, add_info,    add_dump,  add_status,
-                                                   add_ping,   add_measure, add_quorum};
+inline constexpr verb (*all_verbs[])(CLI::App&) = {add_format, add_info,    add_dump, add_status,
+                                                   add_ping,   add_measure, add_copy, add_quorum};
 
 }  // namespace diskhb::tools
