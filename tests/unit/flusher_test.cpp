@@ -223,6 +223,37 @@ TEST_F(flusher_test, acknowledges_when_a_peer_waits) {
               (format::acknowledgement{5, 6, 7, 8}));
 }
 
+TEST_F(flusher_test, says_for_whom_it_writes_and_remembers_when_it_encoded) {
+    start();
+    EXPECT_TRUE(observer_.destinations.none());  // beats are for nobody
+    const std::uint64_t begun_ns = ring_.now_ns();
+    submit(10);
+    run(2 * ms);
+    EXPECT_EQ(observer_.announced_end, 1U);
+    EXPECT_EQ(observer_.destinations, slot_set(1));
+    EXPECT_EQ(observer_.announced_ns, begun_ns);
+    const auto block = ring_.table(slot);
+    ASSERT_TRUE(block.has_value());
+    EXPECT_EQ(beats_.encoded_ns(77, block->sequence), begun_ns);
+    EXPECT_EQ(block->clock_ns, begun_ns);
+
+    // A batch counts from the start of its own write, its frames once.
+    const std::uint64_t batch_ns = ring_.now_ns();
+    submit(9000);
+    run(5 * ms);
+    EXPECT_EQ(observer_.announced_end, 2U);
+    EXPECT_EQ(observer_.announced_ns, batch_ns);
+    EXPECT_GT(beats_.encoded_ns(77, ring_.table(slot)->sequence), batch_ns);
+    observer_.destinations.reset();
+    run(250 * ms);
+    EXPECT_TRUE(observer_.destinations.none());
+    flusher_->follow(0);
+    flusher_->follow(78);
+    run(5 * ms);
+    EXPECT_FALSE(beats_.encoded_ns(77, 1));
+    EXPECT_TRUE(beats_.encoded_ns(78, 1));
+}
+
 TEST_F(flusher_test, drops_what_waited_longer_than_the_ttl_behind_a_stalled_write) {
     start();
     port_->set_hanging(true);
