@@ -125,28 +125,31 @@ void change_log::observe_peers(const statistics& now, std::vector<log_line>& lin
         if (peer.state == peer_state::unseen || peer.state == peer_state::unknown) {
             continue;
         }
+        observe_state(peer, lines);
         observe_hearing(peer, lines);
-        const auto before = peers_.find(peer.node_id);
-        if (before != peers_.end() && before->second == peer.state) {
-            continue;
-        }
-        const bool was_late = before != peers_.end() && before->second == peer_state::late;
-        peers_[peer.node_id] = peer.state;
-        const auto who = node_text(config_, peer.node_id);
-        if (peer.state == peer_state::alive) {
-            lines.push_back(
-                {log_level::info, who + (was_late ? " reads in time again" : " is alive")});
-        } else if (peer.state == peer_state::late) {
-            lines.push_back({log_level::warning,
-                             fmt::format("{} is late: it reads what we write later than {:.0f} ms "
-                                         "after it was written (read_deadline_ms)",
-                                         who, to_s(config_.engine.read_deadline) * 1000)});
-        } else if (peer.state == peer_state::stopped) {
-            lines.push_back({log_level::info, who + " has stopped"});
-        } else {
-            lines.push_back({log_level::warning, fmt::format("{} is silent: no beat for {:.1f} s",
-                                                             who, to_s(peer.heard_ago))});
-        }
+    }
+}
+
+void change_log::observe_state(const peer_status& peer, std::vector<log_line>& lines) {
+    const auto before = peers_.find(peer.node_id);
+    if (before != peers_.end() && before->second == peer.state) {
+        return;
+    }
+    const bool was_late = before != peers_.end() && before->second == peer_state::late;
+    peers_[peer.node_id] = peer.state;
+    const auto who = node_text(config_, peer.node_id);
+    if (peer.state == peer_state::alive) {
+        lines.push_back({log_level::info, who + (was_late ? " reads in time again" : " is alive")});
+    } else if (peer.state == peer_state::late) {
+        lines.push_back({log_level::warning,
+                         fmt::format("{} is late: it reads what we write later than {:.0f} ms "
+                                     "after it was written (read_deadline_ms)",
+                                     who, to_s(config_.engine.read_deadline) * 1000)});
+    } else if (peer.state == peer_state::stopped) {
+        lines.push_back({log_level::info, who + " has stopped"});
+    } else {
+        lines.push_back({log_level::warning, fmt::format("{} is silent: no beat for {:.1f} s", who,
+                                                         to_s(peer.heard_ago))});
     }
 }
 

@@ -40,6 +40,7 @@ class change_log {
                        std::vector<log_line>& lines);
     void observe_peers(const statistics& now, std::vector<log_line>& lines);
     void observe_areas(const statistics& now, std::vector<log_line>& lines);
+    void observe_state(const peer_status& peer, std::vector<log_line>& lines);
     void observe_hearing(const peer_status& peer, std::vector<log_line>& lines);
     void observe_losses(const statistics& now, std::chrono::nanoseconds clock,
                         std::vector<log_line>& lines);
