@@ -124,6 +124,7 @@ TEST_F(change_log_test, sums_up_a_ring_for_systemd) {
 
 TEST_F(change_log_test, tells_when_a_peer_becomes_late_and_when_it_reads_in_time_again) {
     config_.engine.read_deadline = 40ms;
+    look();
     now_.peers[0].state = peer_state::alive;
     EXPECT_THAT(look(), testing::ElementsAre("ring dhb0: node 2 (n2) is alive"));
     now_.peers[0].state = peer_state::late;
@@ -136,6 +137,7 @@ TEST_F(change_log_test, tells_when_a_peer_becomes_late_and_when_it_reads_in_time
 }
 
 TEST_F(change_log_test, tells_when_a_live_peer_does_not_read_us_any_more) {
+    look();
     now_.peers[0].state = peer_state::alive;
     EXPECT_THAT(look(), testing::SizeIs(1));
     now_.peers[0].hears_us = true;
@@ -148,6 +150,7 @@ TEST_F(change_log_test, tells_when_a_live_peer_does_not_read_us_any_more) {
 }
 
 TEST_F(change_log_test, tells_each_change_of_a_receive_volume) {
+    look();
     receive_area_status area;
     area.volume = "/dev/copy";
     area.nodes = {3, 4};
