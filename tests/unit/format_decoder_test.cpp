@@ -139,7 +139,7 @@ TEST(format_decoder, finds_the_copy_of_a_lost_superblock) {
 TEST(format_decoder, rejects_the_same_blocks_for_the_same_reasons) {
     samples::random_edits random;
     SCOPED_TRACE(random.seed_line());
-    image volume(slots_max);
+    image volume(slots_most(4096));
     const geometry& measures = volume.measures();
     const auto spoil = [&](const bytes& block, std::size_t fields_end) {
         bytes spoilt = block;
