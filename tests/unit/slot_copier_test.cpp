@@ -95,10 +95,11 @@ TEST(slot_copier, catches_up_with_a_writer_that_laps_it) {
     slow.write_ns_min = 20 * ms;
     slow.write_ns_max = 40 * ms;
     bench.target_port->set_latency(slow);
-    bench.run_for(2000 * ms);
-    EXPECT_GT(bench.copier->counters().laps, 3U);
+    bench.check_every = 31;
+    bench.run_for(700 * ms);
+    EXPECT_GT(bench.copier->counters().laps, 1U);
     // Though it is lapped all the time, it announces what was whole.
-    EXPECT_GT(bench.copier->counters().blocks_announced, 10U);
+    EXPECT_GT(bench.copier->counters().blocks_announced, 3U);
     settle(bench);
     EXPECT_TRUE(bench.is_in_step());
     expect_clean(bench);
@@ -110,11 +111,11 @@ TEST(slot_copier, writes_no_faster_than_it_may) {
     bench.start_copier();
     bench.writer.ring_share = 1;
     bench.writer.pause_ns_max = 1 * ms;
-    const auto before = bench.copier->counters().ring_bytes_written;
-    bench.run_for(4000 * ms);
-    const auto written = bench.copier->counters().ring_bytes_written - before;
-    EXPECT_LE(written, 4U << 20);
-    EXPECT_GT(written, 3U << 20);
+    bench.check_every = 31;
+    bench.run_for(1000 * ms);
+    const auto written = bench.copier->counters().ring_bytes_written;
+    EXPECT_LE(written, (1U << 20) + 64 * 1024);
+    EXPECT_GT(written, 3U << 18);
     settle(bench);
     EXPECT_TRUE(bench.is_in_step());
     expect_clean(bench);
@@ -254,7 +255,7 @@ TEST(slot_copier, takes_no_block_that_is_not_intact_or_not_of_its_slot) {
 // DISKHB_SEEDS asks for more runs.
 int seed_count() {
     const char* const wanted = std::getenv("DISKHB_SEEDS");
-    return wanted == nullptr ? 25 : std::atoi(wanted);
+    return wanted == nullptr ? 6 : std::atoi(wanted);
 }
 
 void set_random_latency(io::sim_random& random, io::sim_port& port) {
