@@ -71,6 +71,7 @@ class sites_simulation {
         std::uint64_t next_ns = 0;
         std::uint64_t restart_ns = 0;
         std::uint64_t heal_ns = io::sim_never_ns;
+        std::uint64_t farewell_ns = io::sim_never_ns;  // it leaves, and starts again at once
     };
     struct volume_trouble {
         std::uint64_t heal_ns = io::sim_never_ns;
@@ -131,7 +132,7 @@ sites_simulation::sites_simulation(std::uint64_t seed)
       next_trouble_ns_(world_.now_ns() + second / 2) {
     for (const site_fault each :
          {site_fault::crash, site_fault::farewell, site_fault::freeze, site_fault::hanging_copy,
-          site_fault::lost_copy, site_fault::link_cut, site_fault::old_snapshot,
+          site_fault::lost_copy, site_fault::reborn, site_fault::link_cut, site_fault::old_snapshot,
           site_fault::role_swap}) {
         if (random_.chance(0.4)) {
             troubles_.push_back(each);
@@ -176,7 +177,7 @@ std::uint64_t sites_simulation::act() {
     for (std::uint32_t id = 1; id <= two_sites::node_count; ++id) {
         act_of(id);
         const client& its = clients_.at(id - 1);
-        next_ns = std::min({next_ns, its.restart_ns, its.heal_ns});
+        next_ns = std::min({next_ns, its.restart_ns, its.heal_ns, its.farewell_ns});
         next_ns = world_.node(id).is_up() ? std::min(next_ns, its.next_ns) : next_ns;
     }
     for (std::size_t site = 0; site < 2; ++site) {
@@ -196,7 +197,7 @@ void sites_simulation::act_of(std::uint32_t id) {
     client& its = clients_.at(id - 1);
     const std::uint64_t now_ns = world_.now_ns();
     if (its.restart_ns <= now_ns) {
-        its.restart_ns = io::sim_never_ns;
+        its.restart_ns = node.is_stopping() ? now_ns + ms : io::sim_never_ns;
         if (!node.is_up()) {
             node.start();
             its.next_ns = now_ns;
@@ -207,6 +208,13 @@ void sites_simulation::act_of(std::uint32_t id) {
         node.port(1).set_hanging(false);
         node.port(1).set_open_error(0);
         set_rates(node);
+    }
+    if (its.farewell_ns <= now_ns) {
+        its.farewell_ns = io::sim_never_ns;
+        if (node.is_up()) {
+            node.stop();
+            its.restart_ns = now_ns + random_.between(1, 5) * ms;
+        }
     }
     if (node.is_up() && its.next_ns <= now_ns) {
         its.next_ns = now_ns + random_.below(2 * plan_.send_every_ns) + 1;
@@ -274,6 +282,11 @@ void sites_simulation::befall_node(site_fault which, std::uint32_t id) {
             node.port(1).set_hanging(true);
             its.heal_ns = now_ns + random_.below(second);
             break;
+        case site_fault::reborn:
+            its.farewell_ns = now_ns;
+            clients_.at((id + 1) % two_sites::node_count).farewell_ns =
+                now_ns + random_.between(20, 250) * ms;
+            [[fallthrough]];
         default:
             node.port(1).set_open_error(ENODEV);
             node.port(1).set_rate(io::sim_fault::read_error, 1);
@@ -412,9 +425,9 @@ sites_outcome sites_simulation::finish() {
 
 const char* site_fault_name(site_fault which) noexcept {
     constexpr std::array<const char*, site_fault_count> names = {
-        "crash",      "farewell",     "restart",      "freeze",        "clock_rate",
-        "read_error", "slow_read",    "hanging_copy", "lost_copy",     "slow_write",
-        "link_cut",   "old_snapshot", "role_swap",    "later_snapshot"};
+        "crash",      "farewell",  "restart",      "freeze",    "clock_rate",
+        "read_error", "slow_read", "hanging_copy", "lost_copy", "reborn",
+        "slow_write", "link_cut",  "old_snapshot", "role_swap", "later_snapshot"};
     const auto index = static_cast<std::size_t>(which);
     return index < names.size() ? names[index] : "unknown";
 }

@@ -24,6 +24,7 @@ enum class site_fault : std::size_t {
     slow_read,       // likewise
     hanging_copy,    // no read of a receive volume ends
     lost_copy,       // a receive volume cannot be opened
+    reborn,          // likewise, while both its reader and one that is read there start anew
     slow_write,      // of a send volume
     link_cut,        // one copier stands still, and catches up later
     old_snapshot,    // a receive volume is as it was some time ago, and copied on or not
