@@ -54,7 +54,10 @@ class copier {
     // Everything counts as new.
     void resynchronize();
     // Nothing that was taken by now lands any more.
-    void forget_taken() { taken_.clear(); }
+    void forget_taken() {
+        taken_.clear();
+        last_landing_ns_ = 0;
+    }
 
     const std::array<std::uint64_t, copy_fault_count>& counts() const { return counts_; }
 
