@@ -39,6 +39,7 @@ def _array(image, delay_ms):
                                           check=False).returncode == 0, 10, "nbdkit")
         children.append(spawn(["nbdfuse", mount, uri], folder))
         wait_until(lambda: os.path.exists(mount), 10, "nbdfuse")
+        _widen(mount)
         yield mount, uri
     finally:
         for child in reversed(children):
@@ -46,6 +47,20 @@ def _array(image, delay_ms):
             child.wait()
         subprocess.run(["umount", "-l", mount], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _widen(mount):
+    """Lets FUSE have more than 12 requests of 128 KiB on their way (max_background), as a disk has."""
+    control = tempfile.mkdtemp(prefix="diskhb-bench-", dir="/var/tmp")
+    subprocess.run(["mount", "-t", "fusectl", "fusectl", control], check=True)
+    try:
+        number = os.minor(os.stat(mount).st_dev)
+        for key, value in (("max_background", 256), ("congestion_threshold", 200)):
+            with open(os.path.join(control, str(number), key), "w", encoding="ascii") as file:
+                file.write(str(value))
+    finally:
+        subprocess.run(["umount", control], check=True)
+        os.rmdir(control)
 
 
 def _nbdcopy(source, uri):
