@@ -125,14 +125,13 @@ void refuse_live_volume(const std::string& path, io::block_device& device,
     if (io::check_superblock(earlier, device.size_bytes(), device.block_bytes(), "")) {
         return;  // no node can use it
     }
-    fmt::print(stderr, "diskhb: {}: watching for {} s that no node is alive on it\n", path,
-               watch_time.count());
+    fmt::print(stderr, "diskhb: {}: watching for some seconds that no node is alive on it\n", path);
     const auto alive = nodes_alive(path, device, earlier, watch_time);
     if (!alive.empty()) {
         throw setup_error(
             exit_in_use,
-            fmt::format("{}: in use: node {} of cluster {} is alive on it; stop diskhbd there "
-                        "first",
+            fmt::format("{}: in use: node {} of cluster {} is alive on it; stop diskhbd and "
+                        "diskhb-quorumd there first",
                         path, fmt::join(alive, ", "), printable(earlier.cluster_name)));
     }
 }

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "format/quorum_block.hpp"
 #include "format/table_block.hpp"
 #include "tools/device_facts.hpp"
 #include "tools/text.hpp"
@@ -44,14 +45,20 @@ sector_sizes sectors_of_path(const std::string& path) {
 std::vector<std::uint32_t> find_written_nodes(const std::string& path, io::block_device& device,
                                               const format::superblock& content) {
     const auto& measures = content.measures;
-    volume_reader reader(path, device, measures.table_bytes());
-    const auto table = reader.read(measures.table_offset(), measures.table_bytes());
+    // The tables lie side by side (doc/format.md, "Layout").
+    volume_reader reader(path, device, 2 * measures.table_bytes());
+    const auto tables = reader.read(measures.table_offset(), 2 * measures.table_bytes());
+    const auto block_of = [&](std::size_t table, format::slot_index slot) {
+        return tables.subspan(table * measures.table_bytes() + slot * measures.block_bytes,
+                              measures.block_bytes);
+    };
+    const auto is_written = [](const auto& decoded) {
+        return decoded || decoded.error() != errc::empty_block;
+    };
     std::vector<std::uint32_t> nodes;
     for (format::slot_index slot = 0; slot < measures.slots; ++slot) {
-        const auto block =
-            table.subspan(std::size_t{slot} * measures.block_bytes, measures.block_bytes);
-        const auto decoded = format::decode_table(block, measures, content.cluster, slot);
-        if (decoded || decoded.error() != errc::empty_block) {
+        if (is_written(format::decode_table(block_of(0, slot), measures, content.cluster, slot)) ||
+            is_written(format::decode_quorum(block_of(1, slot), measures, content.cluster, slot))) {
             nodes.push_back(slot + 1U);
         }
     }

@@ -12,8 +12,9 @@
 
 namespace diskhb::tools {
 
-// Watches the node table for that long: the ids of nodes whose block changed and is intact, in
-// ascending order. Ends early at the first. Throws setup_error if the table cannot be read.
+// Watches node table and quorum table for that long, or for longer if a node of the quorum disk may
+// write so rarely: the ids of nodes of which an intact block changed, in ascending order. Ends
+// early at the first. Throws setup_error if the tables cannot be read.
 std::vector<std::uint32_t> nodes_alive(const std::string& path, io::block_device& device,
                                        const format::superblock& volume,
                                        std::chrono::nanoseconds watch_time);

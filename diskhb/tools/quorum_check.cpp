@@ -35,6 +35,20 @@ class findings {
         }
     }
 
+    // Corosync waits in its sync phase for a daemon that hangs, and calls its partition quorate
+    // meanwhile (doc/timeouts.md, "The daemon is frozen").
+    void restart_check() {
+        const auto& times = input_.config.times;
+        if (times.take < unit_restart + times.drop) {
+            add(severity::advice,
+                fmt::format("take = {} ms is shorter than WatchdogSec + RestartSec of "
+                            "diskhb-quorumd.service as it is delivered ({} ms) + drop {} ms: a "
+                            "daemon that hangs while the ring changes would be started anew too "
+                            "late; raise quorum.device.timeout, or lower WatchdogSec",
+                            times.take.count(), unit_restart.count(), times.drop.count()));
+        }
+    }
+
     // With it, a node that was without quorum for a moment waits for all nodes and the device again
     // (exec/votequorum.c, are_we_quorate).
     void wait_for_all_check() {
@@ -167,6 +181,7 @@ const char* name_of(severity how_bad) noexcept {
 std::vector<quorum_finding> check_quorum(const quorum_check_input& input) {
     findings found(input);
     found.daemon_checks();
+    found.restart_check();
     found.wait_for_all_check();
     found.volume_checks();
     return found.take();
@@ -210,8 +225,8 @@ std::string to_text(const quorum_check_input& input, std::span<const quorum_find
         return text + fmt::format("{} to be corrected\n", errors);
     }
     return text + fmt::format(
-                      "{}: mode {} with {} nodes and {} votes; another partition has the vote at "
-                      "most {} ms after the death of a node\n",
+                      "{}: mode {} with {} nodes and {} votes; after the death of a node "
+                      "another partition has the vote within {} ms\n",
                       in_colour(colour::good, "safe"), quorum::name_of(input.config.how),
                       input.config.nodes.size(), input.config.device.votes,
                       quorum::recovery_max(input.config.times).count());

@@ -4,6 +4,7 @@
 // Pure; any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -16,6 +17,10 @@
 #include "tools/quorum_report.hpp"
 
 namespace diskhb::tools {
+
+// WatchdogSec and RestartSec of ha-configs/diskhb-quorumd.service: after that systemd has started a
+// daemon anew that hangs.
+inline constexpr std::chrono::milliseconds unit_restart{6000};
 
 struct quorum_finding {
     enum class severity {

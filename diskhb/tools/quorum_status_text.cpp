@@ -110,12 +110,14 @@ std::string node_lines(const json& reply) {
                     "score", "heuristics", "grant", "seen ago", "hears us");
     for (const auto& node : list_of(reply, "nodes")) {
         const auto state = text_of(node, "state");
-        text +=
-            fmt::format(fmt::runtime(row), node_text(node),
-                        state_text(state, state == "running", 10), text_of(node, "ring"),
-                        text_of(node, "vote"), fmt::format("{:.0f}", number_of(node, "score")),
-                        text_of(node, "heuristics"), text_of(node, "granting"),
-                        age_text(node, "seen_ago_ms"), flag_of(node, "hears_us") ? "yes" : "no");
+        // What a silent node last said is not what it does.
+        const auto vote = text_of(node, "vote");
+        text += fmt::format(
+            fmt::runtime(row), node_text(node), state_text(state, state == "running", 10),
+            text_of(node, "ring"), state == "silent" ? "(" + vote + ")" : vote,
+            fmt::format("{:.0f}", number_of(node, "score")), text_of(node, "heuristics"),
+            text_of(node, "granting"), age_text(node, "seen_ago_ms"),
+            flag_of(node, "hears_us") ? "yes" : "no");
     }
     return text;
 }

@@ -151,12 +151,13 @@ class control_server::session : public std::enable_shared_from_this<session> {
     bool closing_ = false;
 };
 
-control_server::control_server(asio::io_context& context, std::string path, request_handler handler)
+control_server::control_server(asio::io_context& context, const char* program, std::string path,
+                               request_handler handler)
     : path_(std::move(path)), handler_(std::move(handler)), acceptor_(context) {
     make_folder(path_);
     if (is_alive(context, path_)) {
         throw setup_error(exit_in_use,
-                          fmt::format("another diskhbd answers on {}; stop it first", path_));
+                          fmt::format("another {} answers on {}; stop it first", program, path_));
     }
     struct stat found {};
     if (lstat(path_.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode)) {

@@ -24,8 +24,10 @@ class control_server {
     static constexpr std::size_t connections_max = 32;
 
     // Creates the socket with mode 0660, and its folder if that is missing. A socket that nobody
-    // listens on is replaced; one that somebody listens on: setup_error(exit_in_use).
-    control_server(boost::asio::io_context& context, std::string path, request_handler handler);
+    // listens on is replaced; one that somebody listens on: setup_error(exit_in_use), which names
+    // the `program` that this must be.
+    control_server(boost::asio::io_context& context, const char* program, std::string path,
+                   request_handler handler);
     ~control_server();  // removes the socket
     control_server(const control_server&) = delete;
     control_server& operator=(const control_server&) = delete;

@@ -74,13 +74,13 @@ void lock_memory(spdlog::logger& log) {
         if (limit.rlim_cur != RLIM_INFINITY) {
             log.warn(
                 "memory is not locked: RLIMIT_MEMLOCK is {} B and may not be raised; on a "
-                "host that swaps the ring may stall",
+                "host that swaps this daemon may stall",
                 limit.rlim_cur);
             return;
         }
     }
     if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
-        log.warn("memory is not locked: {}; on a host that swaps the ring may stall",
+        log.warn("memory is not locked: {}; on a host that swaps this daemon may stall",
                  std::strerror(errno));
     }
 }

@@ -20,7 +20,7 @@ namespace diskhb::daemon {
 std::shared_ptr<spdlog::logger> make_logger(const std::string& program);
 
 // Before any other thread starts: small stacks, then all memory of now and later locked, so that
-// a host that swaps does not stop the ring. Not when RLIMIT_MEMLOCK stands against it: then later
+// a host that swaps does not stop the daemon. Not when RLIMIT_MEMLOCK stands against it: then later
 // allocations would fail. Warns and goes on.
 void lock_memory(spdlog::logger& log);
 

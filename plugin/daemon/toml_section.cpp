@@ -13,13 +13,11 @@ std::string place(const std::string& file, const toml::source_region& source) {
     return fmt::format("{}:{}:{}", file, source.begin.line, source.begin.column);
 }
 
-// The value as it would stand in the file; tables and arrays by their kind only.
+// " = " and the value as it would stand in the file; nothing of tables and arrays.
 std::string value_text(const toml::node& node) {
     std::ostringstream text;
-    if (node.is_table() || node.is_array()) {
-        text << "a " << node.type();
-    } else {
-        text << toml::node_view<const toml::node>(node);
+    if (!node.is_table() && !node.is_array()) {
+        text << " = " << toml::node_view<const toml::node>(node);
     }
     return text.str();
 }
@@ -168,10 +166,10 @@ void toml_section::refuse_unknown_keys() const {
 
 void toml_section::fail(std::string_view key, const std::string& reason) const {
     const auto* node = key.empty() ? nullptr : table_.get(key);
-    throw setup_error(exit_config, node == nullptr
-                                       ? fmt::format("{}: {}: {}", where(), name_, reason)
-                                       : fmt::format("{}: {} = {}: {}", where(key), key,
-                                                     value_text(*node), reason));
+    throw setup_error(
+        exit_config, node == nullptr
+                         ? fmt::format("{}: {}: {}", where(), name_, reason)
+                         : fmt::format("{}: {}{}: {}", where(key), key, value_text(*node), reason));
 }
 
 const toml::node* toml_section::take(std::string_view key) {

@@ -49,7 +49,7 @@ class disk_thread::worker : public std::enable_shared_from_this<worker> {
         : options_(options),
           clock_(std::move(clock)),
           on_done_(std::move(on_done)),
-          volume_(options, std::move(source), std::move(identify), std::move(claims)) {}
+          volume_(options_, std::move(source), std::move(identify), std::move(claims)) {}
 
     void start() {
         std::thread([self = shared_from_this()] { self->run(); }).detach();

@@ -85,10 +85,7 @@ std::optional<disk_failure> disk_volume::open() {
     block_bytes_.emplace(measures.block_bytes);
     channel_ = volume_.device->make_channel(1);
     must_recheck_ = false;
-    if (auto failure = read()) {
-        return failure;
-    }
-    return check_writers();
+    return read();
 }
 
 std::optional<disk_failure> disk_volume::check_superblock(const format::superblock& found) {
@@ -111,7 +108,8 @@ std::optional<disk_failure> disk_volume::check_superblock(const format::superblo
     return std::nullopt;
 }
 
-// Whoever has not said good-bye must write to the device that we read.
+// Whoever has not said good-bye must write to the device that we read. Looked at with every read:
+// on a copy the blocks of the others may arrive later than we do.
 std::optional<disk_failure> disk_volume::check_writers() {
     for (const sighting& shown : table_) {
         const auto* const block = shown.block;
@@ -144,7 +142,7 @@ std::optional<disk_failure> disk_volume::read() {
     const sighting& own = table_[options_.node_id - 1];
     must_recheck_ =
         own.what != sighting::kind::intact || own.stamp.incarnation != options_.incarnation;
-    return std::nullopt;
+    return check_writers();
 }
 
 std::optional<disk_failure> disk_volume::write(const format::quorum_block& block) {

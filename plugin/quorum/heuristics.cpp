@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -86,7 +86,8 @@ class heuristics::child : public std::enable_shared_from_this<child> {
             why_ = fmt::format("cannot be started: {}", std::strerror(error));
             return false;
         }
-        const int fd = pidfd_open(pid_, 0);
+        // The system call, since <sys/pidfd.h> of glibc 2.36 cannot be used from C++.
+        const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
         if (fd < 0) {
             why_ = fmt::format("cannot be watched: {}", std::strerror(errno));
             kill();

@@ -55,6 +55,7 @@ lease::lease(const lease_options& options)
       drop_ns_(in_ns(options.times.drop)),
       take_ns_(in_ns(options.times.take)),
       settle_ns_(in_ns(options.times.settle)),
+      margin_ns_(in_ns(options.times.margin)),
       answer_ns_(in_ns(options.times.answer)),
       poll_ns_(in_ns(options.times.device_timeout + options.times.margin)),
       volumes_(options.volumes),
@@ -137,8 +138,10 @@ void lease::read_own_slot(const volume_was_read& done) {
             const own_blocks::record* const confirmed = own_.confirmed();
             chain_ns_ = confirmed != nullptr ? confirmed->made_ns : chain_ns_;
         }
-        if (volume.ballot_since_ns == 0 && shown.stamp.sequence >= ballot_sequence_) {
-            volume.ballot_since_ns = done.issued_ns;
+        if (volume.ballot_known_ns == 0 && shown.stamp.sequence >= ballot_sequence_) {
+            // Two that ballot at once must not both miss the other's block, which a read may do for
+            // as long as the volume gives back old data.
+            volume.ballot_known_ns = now_ns_ + margin_ns_;
         }
         // What was reported as written may have got lost.
         volume.written = std::min(volume.written, shown.stamp.sequence);

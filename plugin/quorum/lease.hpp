@@ -126,8 +126,9 @@ class lease {
         std::uint64_t writing = 0;       // of the block on its way
         std::uint64_t next_read_ns = 0;  // 0: as soon as possible
         std::uint64_t next_write_ns = 0;
-        std::uint64_t ballot_since_ns = 0;  // issue of the first read that showed our ballot there
-        format::quorum_echo stranger;       // the last block of another incarnation in our slot
+        // No read issued from then on shows what was there before our ballot; 0: it was not seen.
+        std::uint64_t ballot_known_ns = 0;
+        format::quorum_echo stranger;  // the last block of another incarnation in our slot
     };
 
     // lease.cpp: inputs, blocks, I/O.
@@ -152,6 +153,7 @@ class lease {
     // lease_ballot.cpp: promises and grants. Safety rests on it.
     void lapse();
     void start_ballot();
+    void promise(const format::ballot& ballot, const ring_id& ring);
     void drop_grant(format::grant_state left, lease_event why);
     void advance_ballot();
     void join();
@@ -185,9 +187,10 @@ class lease {
     bool is_outbid() const noexcept;
     const format::quorum_block* incumbent() const noexcept;
     unsigned rank_in(const partition& mine) const noexcept;
+    std::uint64_t turn_ns(unsigned rank) const noexcept;
 
     lease_options options_;
-    std::uint64_t interval_ns_, drop_ns_, take_ns_, settle_ns_, answer_ns_, poll_ns_;
+    std::uint64_t interval_ns_, drop_ns_, take_ns_, settle_ns_, margin_ns_, answer_ns_, poll_ns_;
     std::uint64_t now_ns_ = 0;
     lease_actions actions_;
 
@@ -233,7 +236,7 @@ class lease {
     vote_order vote_;
     std::uint64_t vote_epoch_ = 0;
     std::uint64_t vote_end_ns_ = 0;        // of the right to vote in ring_
-    std::uint64_t refused_below_ = 0;      // gave up votes under lower epochs, for a ballot
+    std::uint64_t refused_below_ = 0;      // no vote under lower epochs: promised, or given up
     ring_id standing_ring_;                // where a vote of ours may stand
     std::uint64_t standing_end_ns_ = 0;    // until then; 0: nowhere
     bool former_life_may_vote_ = true;     // until the first answer of Corosync

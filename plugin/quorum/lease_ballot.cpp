@@ -31,18 +31,27 @@ void lease::start_ballot() {
     const std::uint64_t number =
         format::next_ballot(std::max(highest_number_, joined_.number), options_.slot);
     highest_number_ = number;
-    joined_ = {number, options_.incarnation};
-    joined_ring_ = ring_;
+    promise({number, options_.incarnation}, ring_);
     granting_ = grant_state::claimed;
     value_ = {number, ring_, ring_members_};
     renewal_ = 0;
     successor_ = {};
     ballot_sequence_ = block_.sequence + 1;
     for (volume_state& volume : volumes_) {
-        volume.ballot_since_ns = 0;
+        volume.ballot_known_ns = 0;
     }
     has_news_ = true;
     say(lease_event::ballot_started);
+}
+
+// A later ballot for another ring does not undo an earlier promise: who made that ballot may have
+// its grant by now, because of it.
+void lease::promise(const format::ballot& ballot, const ring_id& ring) {
+    if (joined_ring_ != ring) {
+        refused_below_ = std::max(refused_below_, joined_.number);
+    }
+    joined_ = ballot;
+    joined_ring_ = ring;
 }
 
 void lease::drop_grant(grant_state left, lease_event why) {
@@ -94,7 +103,8 @@ bool lease::is_out(slot_index slot) const noexcept {
 
 bool lease::has_joined(slot_index slot) const noexcept {
     const quorum_block* const block = neighbours_[slot].newest();
-    return block != nullptr && block->joined == joined_;
+    return block != nullptr && block->joined == joined_ &&
+           !neighbours_[slot].may_live_anew();  // a new life knows no promise of the former one
 }
 
 bool lease::is_gone(slot_index slot) const noexcept {
@@ -120,14 +130,14 @@ bool lease::needs_no_leave_of(slot_index slot) const noexcept {
     return cannot_be_asked || now_ns_ >= other.sighted_ns() + drop_ns_ / 2;
 }
 
-// The last time when a majority of the volumes, already showing our ballot, showed nothing new of
+// The last time when a majority of the volumes, known to hold our ballot, showed nothing new of
 // that slot; 0: not yet.
 std::uint64_t lease::unchanged_since_ballot_ns(slot_index slot) const noexcept {
     std::array<std::uint64_t, volumes_max> by_volume{};
     for (unsigned index = 0; index < options_.volumes; ++index) {
-        const std::uint64_t since_ns = volumes_[index].ballot_since_ns;
+        const std::uint64_t known_ns = volumes_[index].ballot_known_ns;
         const std::uint64_t unchanged_ns = neighbours_[slot].unchanged_ns(index);
-        by_volume[index] = since_ns != 0 && unchanged_ns >= since_ns ? unchanged_ns : 0;
+        by_volume[index] = known_ns != 0 && unchanged_ns >= known_ns ? unchanged_ns : 0;
     }
     return reached_by_majority(std::span(by_volume).first(options_.volumes));
 }
@@ -179,8 +189,7 @@ void lease::join() {
     if (granting_ != grant_state::none) {
         drop_grant(grant_state::none, lease_event::grant_revoked);
     }
-    joined_ = {other->value.epoch, other->incarnation};
-    joined_ring_ = other->value.ring;
+    promise({other->value.epoch, other->incarnation}, other->value.ring);
     patience_since_ns_ = 0;
     has_news_ = true;
 }
@@ -215,7 +224,7 @@ bool lease::may_join(const quorum_block& other) {
     if (patience_since_ns_ == 0) {
         patience_since_ns_ = now_ns_;
     } else if (now_ns_ >= patience_since_ns_ + settle_ns_) {
-        refused_below_ = other.value.epoch;
+        refused_below_ = std::max(refused_below_, other.value.epoch);
         vote_end_ns_ = 0;
     }
     return false;

@@ -83,6 +83,12 @@ unsigned lease::rank_in(const partition& mine) const noexcept {
     return rank;
 }
 
+// How long to leave it to those before us: a ballot takes a margin, and some blocks and reads, and
+// the next one would end it.
+std::uint64_t lease::turn_ns(unsigned rank) const noexcept {
+    return rank == 0 ? 0 : interval_ns_ + rank * (margin_ns_ + 2 * interval_ns_);
+}
+
 void lease::choose() {
     if (phase_ != phase::taking_part || state_ != quorum_state::running || !ring_.known() ||
         !is_ready(now_ns_)) {
@@ -205,7 +211,7 @@ void lease::choose_without_holder() {
         }
     }
     if (revoked != nullptr && revoked->successor == ring_) {
-        if (waited_ns >= rank * interval_ns_) {
+        if (waited_ns >= turn_ns(rank)) {
             start_ballot();
         }
         return;
@@ -216,9 +222,8 @@ void lease::choose_without_holder() {
     }
     // Whoever is not of the best partition lets it try first.
     const auto best = best_partition(all, options_.ties);
-    const std::uint64_t turn_ns =
-        (best->ring == ring_ ? 0 : settle_ns_ + 2 * drop_ns_) + rank * 2 * interval_ns_;
-    if (waited_ns >= turn_ns) {
+    const std::uint64_t first_ns = best->ring == ring_ ? 0 : settle_ns_ + 2 * drop_ns_;
+    if (waited_ns >= first_ns + turn_ns(rank)) {
         start_ballot();
     }
 }

@@ -62,8 +62,7 @@ void lease::extend_vote() {
             if (granting_ != grant_state::none) {
                 drop_grant(grant_state::none, lease_event::ballot_lost);
             }
-            joined_ = {epoch, neighbours_[slot].newest()->incarnation};
-            joined_ring_ = ring_;
+            promise({epoch, neighbours_[slot].newest()->incarnation}, ring_);
         }
         vote_end_ns_ = end_ns;
         vote_epoch_ = epoch;

@@ -11,6 +11,7 @@
 #include "plugin/daemon/process.hpp"
 #include "plugin/quorum/quorum_config.hpp"
 #include "plugin/quorum/quorum_daemon.hpp"
+#include "plugin/quorum/volume_check.hpp"
 
 namespace {
 
@@ -32,6 +33,7 @@ int run(const options& chosen) {
         throw setup_error(exit_config, report.errors.front());
     }
     if (chosen.check) {
+        fmt::print("{}", check_volumes(config));
         for (const auto& warning : report.warnings) {
             fmt::print("warning: {}\n", warning);
         }

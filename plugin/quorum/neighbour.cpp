@@ -10,7 +10,8 @@ bool neighbour::show(unsigned volume, const sighting& shown, std::uint64_t issue
     display& at = displays_[volume];
     // Any change counts as a sign of life, an older block as well: to take a dead node for a living
     // one costs time, the opposite a second vote.
-    if (at.known && at.last.same_as(shown)) {
+    const bool has_changed = !at.known || !at.last.same_as(shown);
+    if (!has_changed) {
         at.unchanged_ns = issued_ns;
         ++at.repeats;
     } else {
@@ -28,9 +29,13 @@ bool neighbour::show(unsigned volume, const sighting& shown, std::uint64_t issue
     if (news) {
         newest_ = *shown.block;
         newest_base_ns_ = at.intact_ns;
-        other_life_ = false;
-    } else if (newest_->incarnation != shown.block->incarnation) {
-        other_life_ = true;
+        // Written after the hint, not left over from before on a volume that we did not see.
+        const bool goes_on = at.intact_ns != 0 && at.intact_ns >= other_life_ns_;
+        if (goes_on || other_life_ == shown.block->incarnation) {
+            other_life_ = 0;
+        }
+    } else if (has_changed && newest_->incarnation != shown.block->incarnation) {
+        hint_at(shown.block->incarnation, completed_ns);
     }
     at.intact_ns = issued_ns;
     return news;
@@ -69,13 +74,20 @@ void neighbour::hear_of(const format::quorum_echo& echo, std::uint64_t now_ns) {
     if (echo.sequence > std::max(its.shown, its.heard)) {
         its.heard = echo.sequence;
         sighted_ns_ = now_ns;
-        other_life_ = other_life_ || !newest_ || newest_->incarnation != echo.incarnation;
+        if (!newest_ || newest_->incarnation != echo.incarnation) {
+            hint_at(echo.incarnation, now_ns);
+        }
     }
+}
+
+void neighbour::hint_at(std::uint64_t incarnation, std::uint64_t now_ns) noexcept {
+    other_life_ = incarnation;
+    other_life_ns_ = now_ns;
 }
 
 bool neighbour::has_left() const noexcept {
     const bool said_so = newest_ && newest_->state == format::quorum_state::stopped;
-    return !other_life_ && (said_so || is_empty());
+    return other_life_ == 0 && (said_so || is_empty());
 }
 
 std::uint64_t neighbour::unchanged_ns(unsigned volume) const noexcept {

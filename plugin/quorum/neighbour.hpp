@@ -45,6 +45,9 @@ class neighbour {
     std::uint64_t unchanged_ns(unsigned volume) const noexcept;
     const sighting& shown(unsigned volume) const noexcept { return displays_[volume].last; }
     bool was_shown(unsigned volume) const noexcept { return displays_[volume].known; }
+    // Whether there was a sign of another incarnation than the newest block's, which has not shown
+    // that it goes on since.
+    bool may_live_anew() const noexcept { return other_life_ != 0; }
     // Whether its newest block says stopped, or it never wrote one, and nothing hints at another
     // life since.
     bool has_left() const noexcept;
@@ -70,13 +73,15 @@ class neighbour {
     };
 
     bool is_news(const format::quorum_block& block);
+    void hint_at(std::uint64_t incarnation, std::uint64_t now_ns) noexcept;
     life& life_of(std::uint64_t incarnation);
 
     std::array<display, volumes_max> displays_{};
     std::optional<format::quorum_block> newest_;
     std::uint64_t newest_base_ns_ = 0;
     std::uint64_t sighted_ns_ = 0;
-    bool other_life_ = false;  // a sign of another incarnation than the newest block's, since then
+    std::uint64_t other_life_ = 0;  // the incarnation of may_live_anew; 0: none
+    std::uint64_t other_life_ns_ = 0;
     std::vector<life> lives_;  // the last few, for old copies of former ones
 };
 

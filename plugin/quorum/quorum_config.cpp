@@ -152,9 +152,9 @@ std::vector<std::string> read_volumes(toml_section& section, const toml::table& 
     const auto volumes = given.value_or(ring_volumes(root));
     if (volumes.size() != 1 && volumes.size() != 3 && volumes.size() != 5) {
         section.fail(given ? "volumes" : "",
-                     fmt::format("{} has {} volumes; there must be 1, 3 or 5, so that a majority "
-                                 "is left when one (of 3) or two (of 5) are lost{}",
-                                 given ? "volumes" : "the rings", volumes.size(),
+                     fmt::format("{} {} volumes; there must be 1, 3 or 5, so that a majority is "
+                                 "left when one (of 3) or two (of 5) are lost{}",
+                                 given ? "these are" : "the rings have", volumes.size(),
                                  given ? "" : ": name them in 'volumes'"));
     }
     std::set<std::string> seen;

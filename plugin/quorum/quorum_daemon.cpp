@@ -52,11 +52,12 @@ quorum_daemon::quorum_daemon(const quorum_config& config, spdlog::logger& log)
       lease_(options_of(config, incarnation_)),
       heuristics_(loop_, config.heuristics,
                   [this](bool passed, const std::string& why) { handle_heuristics(passed, why); }),
+      corosync_process_(loop_),
       vote_since_ns_(started_ns_),
       views_(config.volumes.size()) {
     // First the socket: it is what tells that another diskhb-quorumd is at work here.
     control_ = std::make_unique<daemon::control_server>(
-        loop_, config_.control_socket,
+        loop_, "diskhb-quorumd", config_.control_socket,
         [this](const std::string& line, const daemon::control_server::answer_function& answer) {
             handle_request(line, answer);
         });
@@ -72,7 +73,6 @@ int quorum_daemon::run() {
     if (const auto interval = daemon::watchdog_interval(); interval) {
         every(watchdog_timer_, *interval, &daemon::notify_watchdog);
     }
-    votes_->start();
     heuristics_.start();
     step(time_has_passed{});
     loop_.run();
@@ -117,7 +117,18 @@ void quorum_daemon::carry_out(const lease_actions& actions, std::uint64_t now_ns
             vote_since_ns_ = now_ns;
         }
         last_order_ = order;
-        votes_->follow(order);
+        if (is_registered_) {
+            votes_->follow(order);
+        }
+    }
+    // Not before our slot is known to be ours: a second daemon of this node must not touch the
+    // first one's device.
+    const auto& events = actions.events;
+    if (!is_registered_ &&
+        std::find(events.begin(), events.end(), lease_event::joined_table) != events.end()) {
+        is_registered_ = true;
+        votes_->start();
+        votes_->follow(last_order_);
     }
     for (const unsigned volume : actions.writes) {
         disks_[volume]->write(lease_.block());
@@ -214,7 +225,7 @@ void quorum_daemon::end(const char* how) {
         daemon::end_at_the_latest(stop_at_most, exit_code_);
         daemon::notify_stopping();
     }
-    const bool has_left = votes_->stop();
+    const bool has_left = !is_registered_ || votes_->stop();
     disks_.clear();
     control_.reset();
     log_.info("{}", how);

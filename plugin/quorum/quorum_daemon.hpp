@@ -21,6 +21,7 @@
 #include "plugin/quorum/disk_thread.hpp"
 #include "plugin/quorum/heuristics.hpp"
 #include "plugin/quorum/lease.hpp"
+#include "plugin/quorum/process_watch.hpp"
 #include "plugin/quorum/quorum_config.hpp"
 #include "plugin/quorum/quorum_status.hpp"
 #include "plugin/quorum/vote_thread.hpp"
@@ -90,10 +91,12 @@ class quorum_daemon {
     std::unique_ptr<daemon::control_server> control_;
     lease lease_;
     heuristics heuristics_;
+    process_watch corosync_process_;
     std::vector<std::unique_ptr<disk_thread>> disks_;
     std::unique_ptr<vote_thread> votes_;
 
     vote_order last_order_;
+    bool is_registered_ = false;  // the vote thread was started
     bool is_stopping_ = false;
     int exit_code_ = 0;
     bool is_ready_ = false;

@@ -37,6 +37,9 @@ void quorum_daemon::handle_ring(const ring_id& ring, const slot_set& members, bo
     const auto nodes = nodes_of(members);
     log_.info("Corosync: ring {} with nodes {}{}", ring_text(ring), fmt::join(nodes, ", "),
               is_waiting ? ", waiting for our answer" : "");
+    if (!corosync_.ring.known()) {
+        (void)corosync_process_.follow(corosync_pid_file, "corosync");
+    }
     corosync_.ring = ring;
     corosync_.members = members;
     // A node that no slot was counted for could have a vote that nobody sees.
@@ -76,10 +79,12 @@ void quorum_daemon::handle_corosync_failure(const std::string& what, bool is_fin
         log_.warn("{}", what);
         return;
     }
+    // A broken connection is no proof that Corosync is gone, and with it every vote of this node.
+    // Until there is one the others have to wait as long as a vote could stand.
+    corosync_process_.when_ended([this] { step(ring_has_changed{}); });
     log_.error("{}", what);
     corosync_.ring = {};
     corosync_.members = {};
-    step(ring_has_changed{});
     begin_stop(exit_failed);
 }
 

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What diskhb-quorumd makes sure of before its first vote.
-#include <fmt/format.h>
-#include <spdlog/logger.h>
-
-#include <algorithm>
 #include <boost/asio/post.hpp>
 
-#include "plugin/daemon/process.hpp"
 #include "plugin/quorum/quorum_daemon.hpp"
+#include "plugin/quorum/volume_check.hpp"
 
 namespace diskhb::quorum {
 
@@ -19,17 +15,11 @@ constexpr std::chrono::seconds open_patience{5};
 }  // namespace
 
 void quorum_daemon::open_volumes() {
-    std::uint32_t highest = 0;
-    for (const auto& node : config_.nodes) {
-        highest = std::max(highest, node.node_id);
-    }
     const auto claims = std::make_shared<volume_claims>(config_.volumes.size());
     for (std::size_t index = 0; index < config_.volumes.size(); ++index) {
         const std::string& path = config_.volumes[index];
-        disk_options options{index,   path,         config_.cluster_name,  config_.node_id,
-                             highest, incarnation_, config_.times.interval};
         disks_.push_back(std::make_unique<disk_thread>(
-            options,
+            disk_options_for(config_, index, incarnation_),
             std::make_unique<io::path_source>(path, io::path_source::access::read_write,
                                               io::backend::posix),
             [path] { return identify_device(path); }, claims, clock_,

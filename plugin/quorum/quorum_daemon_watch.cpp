@@ -20,7 +20,10 @@ constexpr std::uint64_t ready_at_most_ns = 10'000'000'000;
 
 void quorum_daemon::tell(const lease_actions& actions, std::uint64_t now_ns) {
     for (const lease_event event : actions.events) {
-        const auto line = describe(event, lease_, now_ns);
+        auto line = describe(event, lease_, now_ns);
+        if (is_stopping_ && event == lease_event::vote_withdrawn) {
+            line = {false, "vote given back"};
+        }
         log_.log(line.is_warning ? spdlog::level::warn : spdlog::level::info, "{}", line.text);
     }
 }

@@ -48,6 +48,12 @@ std::string why_no_vote(const lease& state, std::uint64_t now_ns) {
     if (!state.is_ready(now_ns)) {
         return "our blocks do not reach a majority of the volumes in time";
     }
+    const auto holder = state.holder(now_ns);
+    const auto* const block = holder ? state.seen(*holder).newest() : nullptr;
+    if (block != nullptr && *holder + 1U != state.block().node_id &&
+        block->value.ring == state.vote().ring) {
+        return fmt::format("no renewal of the grant of node {} was seen in time", *holder + 1U);
+    }
     return grant_words(state, now_ns);
 }
 

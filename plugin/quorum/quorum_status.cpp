@@ -79,10 +79,17 @@ const char* name_of(grant_state state) {
     return "none";
 }
 
+// What votequorum is told now: the order, as long as it is valid.
+vote_state told(const lease& state, std::uint64_t now_ns) {
+    const vote_order& order = state.vote();
+    return order.vote == vote_state::yes && now_ns >= order.valid_until_ns ? vote_state::no
+                                                                           : order.vote;
+}
+
 json vote_json(const lease& state, const quorum_snapshot& snapshot) {
     const vote_order& order = state.vote();
-    const bool is_yes = order.vote == vote_state::yes && snapshot.now_ns < order.valid_until_ns;
-    const auto said = order.vote == vote_state::yes && !is_yes ? vote_state::no : order.vote;
+    const vote_state said = told(state, snapshot.now_ns);
+    const bool is_yes = said == vote_state::yes;
     return {{"state", name_of(said)},
             {"since_ms", to_ms(since(snapshot.vote_since_ns, snapshot.now_ns))},
             {"valid_for_ms", is_yes ? to_ms(order.valid_until_ns - snapshot.now_ns) : 0},
@@ -165,8 +172,15 @@ json node_json(const quorum_config& config, const lease& state, const cluster_no
     const auto own_slot = static_cast<slot_index>(config.node_id - 1);
     const quorum_block* const block = block_of(state, slot);
     const bool is_ours = slot == own_slot;
-    const quorum_block empty;
-    const quorum_block& shown = block != nullptr ? *block : empty;
+    quorum_block shown = block != nullptr ? *block : quorum_block();
+    if (is_ours) {
+        // Our last block may be old, when no volume takes a newer one.
+        shown.vote = told(state, now_ns);
+        shown.ready = state.is_ready(now_ns);
+        if (shown.granting == grant_state::granted && state.holder(now_ns) != own_slot) {
+            shown.granting = grant_state::none;
+        }
+    }
     const bool hears_us =
         is_ours || shown.echoes[own_slot].incarnation == state.block().incarnation;
     return {{"node", node.node_id},

@@ -14,9 +14,10 @@ milliseconds slowest(milliseconds duration) noexcept {
     return milliseconds((scaled + clock_ratio_denominator - 1) / clock_ratio_denominator);
 }
 
-// Blocks and reads that a decision takes between nodes whose I/O is in time: claim, joining,
-// acceptance, grant, each seen by a read that follows within half an interval.
-milliseconds decision(const timings& times) noexcept { return 2 * times.interval; }
+// What a decision takes between nodes whose I/O is in time: claim, joining, acceptance, grant, each
+// seen by a read that follows within half an interval. And slots that nobody uses are known to be
+// empty only a margin after the claim.
+milliseconds decision(const timings& times) noexcept { return times.margin + 2 * times.interval; }
 
 // How much of the wait for a dead node's vote is left when Corosync reports its death.
 milliseconds wait_in_sync(const timings& times) noexcept {

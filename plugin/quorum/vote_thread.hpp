@@ -28,7 +28,7 @@ struct device_settings {
     milliseconds timeout{10000};
     milliseconds sync_timeout{30000};
 };
-// Nothing if they are the same, else one line with the first difference and what to do.
+// The first difference, for people; empty if there is none.
 std::string difference(const device_settings& in_force, const device_settings& expected);
 
 struct vote_thread_options {

@@ -292,13 +292,13 @@ daemon_config build(const toml::table& root, const std::string& path, const host
     control_part.refuse_unknown_keys();
     process_part.refuse_unknown_keys();
 
+    const auto conf = read_cluster(root, path, host);
+    refuse_other_transports(conf);
+    config.corosync_conf_path = conf.path;
     const auto* rings = root.get_as<toml::array>("ring");
     if (rings == nullptr || rings->empty() || !rings->is_homogeneous<toml::table>()) {
         top.fail("ring", "there must be at least one table [[ring]] with link and volume");
     }
-    const auto conf = read_cluster(root, path, host);
-    refuse_other_transports(conf);
-    config.corosync_conf_path = conf.path;
     const auto& local = local_node(conf, host);
     config.cluster_name = conf.totem.cluster_name;
     config.node_id = local.node_id;

@@ -40,7 +40,7 @@ ring_daemon::ring_daemon(const daemon_config& config, std::string config_path, s
       ping_threads_(ping_thread_count) {
     // First the socket: it is what tells that another diskhbd is at work here.
     control_ = std::make_unique<control_server>(
-        loop_, config_.control_socket,
+        loop_, "diskhbd", config_.control_socket,
         [this](const std::string& line, const control_server::answer_function& answer) {
             handle_request(line, answer);
         });

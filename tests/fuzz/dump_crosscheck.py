@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Compares `diskhb dump --json` with tests/unit/format_decoder.py on spoilt copies of a volume.
+"""Compares `diskhb dump` and `diskhb quorum dump` with tests/unit/format_decoder.py on spoilt copies of a volume.
 
     dump_crosscheck.py DISKHB IMAGE [--rounds N] [--seed S]
 
-Each round edits table blocks and batches, most with a right checksum, so that every check is
+Each round edits blocks of both tables and batches, most with a right checksum, so that every check is
 reached. Both programs must see the same nodes, batches and kinds of damage. Prints the seed.
 """
 import argparse
@@ -30,7 +30,7 @@ def spoil(image, offset, dice):
     """Edits one to three fields of the block at that offset."""
     length = struct.unpack_from("<I", image, offset + 12)[0]
     for _ in range(dice.randint(1, 3)):
-        at = offset + dice.choice([dice.randrange(8, 64), dice.randrange(96, 260)])
+        at = offset + dice.choice([dice.randrange(8, 64), dice.randrange(96, 300)])
         if dice.random() < 0.5:
             image[at] ^= 1 << dice.randrange(8)
         else:
@@ -42,9 +42,9 @@ def spoil(image, offset, dice):
 
 
 def blocks_of(image):
-    """Offsets of all intact table blocks and batches."""
+    """Offsets of all intact blocks of the tables, and batches."""
     return [offset for offset in range(4096, len(image) - 4096, 4096)
-            if image[offset:offset + 8] in (b"DISKHBNT", b"DISKHBBA")]
+            if image[offset:offset + 8] in (b"DISKHBNT", b"DISKHBQT", b"DISKHBBA")]
 
 
 def run(command):
@@ -52,6 +52,19 @@ def run(command):
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)}: exit code {done.returncode}: {done.stderr}")
     return json.loads(done.stdout)
+
+
+def compare(diskhb, volume, verb):
+    """What both say of the volume, which must be the same."""
+    ours = run([diskhb, *verb, "dump", volume, "--json"])
+    ours = ours["volumes"][0] if verb else ours
+    theirs = run([sys.executable, os.path.join(UNIT, "format_decoder.py"), volume,
+                  *("--" + word for word in verb)])
+    for key in SHARED:
+        if ours[key] != theirs[key]:
+            print(json.dumps({"diskhb": ours[key], "decoder": theirs[key]}, indent=2))
+            sys.exit(f"they differ in {key}")
+    return ours
 
 
 def main():
@@ -76,12 +89,10 @@ def main():
             copy.seek(0)
             copy.write(image)
             copy.flush()
-            ours = run([options.diskhb, "dump", copy.name, "--json"])
-            theirs = run([sys.executable, os.path.join(UNIT, "format_decoder.py"), copy.name])
-            for key in SHARED:
-                if ours[key] != theirs[key]:
-                    print(json.dumps({"diskhb": ours[key], "decoder": theirs[key]}, indent=2))
-                    sys.exit(f"round {number}: they differ in {key}")
+            ours = compare(options.diskhb, copy.name, [])
+            quorum = compare(options.diskhb, copy.name, ["quorum"])
+            for node in quorum["nodes"]:
+                seen["quorum " + node["block"]] += 1
             for node in ours["nodes"]:
                 seen[node["block"]] += 1
                 seen.update(node.get("invalid", {}))

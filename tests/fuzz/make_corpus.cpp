@@ -6,6 +6,7 @@
 #include <string>
 
 #include "format/batch.hpp"
+#include "format/quorum_block.hpp"
 #include "format/superblock.hpp"
 #include "format/table_block.hpp"
 #include "fuzz_target.hpp"
@@ -49,6 +50,36 @@ void save_table(const std::filesystem::path& path, std::initializer_list<std::si
     bytes block(measures.block_bytes);
     format::encode_table(block, measures, fuzz::cluster, header, acks, area,
                          static_cast<std::uint32_t>(sizes.size()));
+    save(path, block);
+}
+
+format::quorum_block quorum_block(format::slot_index slot, format::grant_state granting) {
+    format::quorum_block block;
+    block.node_id = slot + 1U;
+    block.state = format::quorum_state::running;
+    block.incarnation = fuzz::incarnation + slot;
+    block.sequence = 9;
+    block.ready = true;
+    block.ring = {1, 28};
+    block.ring_members.set(slot);
+    block.joined = {format::next_ballot(600, slot), block.incarnation};
+    block.linger_ms = 13000;
+    block.clock_ns = 123456;
+    block.echoes[0] = {fuzz::incarnation, 8};
+    block.granting = granting;
+    if (granting != format::grant_state::none) {
+        block.value = {block.joined.number, block.ring, block.ring_members};
+        block.accepted = block.value.epoch;
+        block.vote = format::vote_state::yes;
+        block.vote_epoch = block.value.epoch;
+    }
+    return block;
+}
+
+void save_quorum(const std::filesystem::path& path, format::grant_state granting) {
+    const auto measures = fuzz::measures();
+    bytes block(measures.block_bytes);
+    format::encode_quorum(block, measures, fuzz::cluster, quorum_block(fuzz::slot, granting));
     save(path, block);
 }
 
@@ -117,6 +148,9 @@ void save_volume(const std::filesystem::path& path) {
         const std::vector<format::acknowledgement> acks(measures.slots, {fuzz::incarnation, 2, 3, 4});
         format::encode_table(part(measures.table_offset(slot), 4096), measures, fuzz::cluster,
                              header, acks, inline_area, 2);
+        format::encode_quorum(part(measures.quorum_offset(slot), 4096), measures, fuzz::cluster,
+                              quorum_block(slot, slot == 1 ? format::grant_state::granted
+                                                           : format::grant_state::none));
     }
     save(path, image);
 }
@@ -138,6 +172,9 @@ int main(int argc, char** argv) {
     save_batch(root / "batch" / "several_blocks", {1500, 1, 9000});
     save_superblock(root / "superblock" / "small_blocks", 4096);
     save_superblock(root / "superblock" / "large_blocks", 16384);
+    save_quorum(root / "quorum_block" / "member", format::grant_state::none);
+    save_quorum(root / "quorum_block" / "challenger", format::grant_state::claimed);
+    save_quorum(root / "quorum_block" / "holder", format::grant_state::granted);
     save_volume(root / "volume" / "image");
     return EXIT_SUCCESS;
 }

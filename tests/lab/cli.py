@@ -5,6 +5,7 @@ import os
 import sys
 
 from lab import BASE, Lab
+from node import COROSYNC_LOG
 from quorum import MODES, PROGRAM
 from sandbox import LabError
 from volume import FAULTS, KINDS
@@ -71,8 +72,10 @@ def up():
             lab.start()
         except BaseException:
             for node in lab.nodes:
-                if node.log_tail():
-                    print(f"--- {node.name}\n{node.log_tail(lines=10)}", file=sys.stderr)
+                for path in (COROSYNC_LOG, "/var/log/diskhbd.log", "/var/log/diskhb-quorumd.log"):
+                    if node.log_text(path):
+                        print(f"--- {node.name} {path}\n{node.log_tail(path, 10)}",
+                              file=sys.stderr)
             lab.stop()
             raise
         _show(lab)

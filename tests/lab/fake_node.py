@@ -4,6 +4,7 @@
 
     fake_node.py VOLUME NODE once     one batch of two frames, then one table block that names it
     fake_node.py VOLUME NODE beat     the table block every 50 ms until it is ended
+    fake_node.py VOLUME NODE quorum   a block of the quorum table every 50 ms until it is ended
 """
 import mmap
 import os
@@ -12,7 +13,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit"))
-from format_decoder import ENVELOPE, FRAME, SUPERBLOCK, TABLE, crc32c  # noqa: E402
+from format_decoder import ENVELOPE, FRAME, QUORUM, SUPERBLOCK, TABLE, crc32c  # noqa: E402
 
 INCARNATION = 0x1122334455667788
 MIB = 1 << 20
@@ -69,16 +70,27 @@ class Node:
         body += bytes(self.block - len(body))
         self.write(place, seal(body, b"DISKHBNT", self.slot, self.cluster, beat, place))
 
+    def write_quorum(self, sequence):
+        """Running, without ring and vote; has read nobody."""
+        place = self.block + (self.slots + self.slot) * self.block
+        body = bytes(ENVELOPE.size) + QUORUM.pack(
+            self.slot + 1, 2, self.slots, 0, 0, 0, 0, 0, 1, 0, bytes(16), 0, 0, 0, 0, 0, 0, 0,
+            bytes(16), 0, 0, 13000, 0, 0, 99, 0, 0, 0, bytes(16))
+        body += bytes(self.block - len(body))
+        self.write(place, seal(body, b"DISKHBQT", self.slot, self.cluster, sequence, place))
+
 
 def main():
     path, node, what = sys.argv[1:]
     writer = Node(path, int(node))
-    writer.write_batch()
+    write = writer.write_quorum if what == "quorum" else writer.write_table
+    if what != "quorum":
+        writer.write_batch()
     beat = 1
-    writer.write_table(beat)
-    while what == "beat":
+    write(beat)
+    while what != "once":
         beat += 1
-        writer.write_table(beat)
+        write(beat)
         if beat == 2:
             print("beating", flush=True)
         time.sleep(0.05)

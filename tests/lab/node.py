@@ -52,6 +52,7 @@ class Node:
         self.dir = os.path.join(lab.dir, self.name)
         self.holder = None
         self.pids = {}
+        self.was_frozen = False
         self._children = {}
 
     # -- namespaces and processes
@@ -146,6 +147,7 @@ class Node:
 
     def freeze(self):
         """The whole node stands still: all its daemons, Corosync first."""
+        self.was_frozen = True
         for pid in self._daemon_pids():
             os.kill(pid, signal.SIGSTOP)
 
@@ -238,13 +240,14 @@ class Node:
         return Device(shown=shown)
 
     def quorumd_status(self):
-        """The reply of diskhb-quorumd (plugin/quorum/quorum_status.hpp); {} if there is none."""
+        """The reply of diskhb-quorumd, as in plugin/quorum/quorum_status.hpp."""
         done = self.run([self.lab.binary("diskhb/tools/diskhb"), "quorum", "status", "--json"],
                         check=False)
         try:
             return json.loads(done.stdout)
         except ValueError:
-            return {}
+            raise LabError(f"{self.name}: diskhb quorum status says {done.stdout!r} "
+                           f"{done.stderr!r}") from None
 
     def ring_ping(self, peer_id, count):
         """Round trips to a peer over the ring, in us: sent, received, p50_us, max_us."""

@@ -58,7 +58,7 @@ class QuorumDisk:
             volume.attach(node)
 
     def fault(self, fault, nodes=None, volumes=None):
-        """A fault (eio, hang, heal) of all quorum volumes or those given, for all nodes or those."""
+        """A fault (eio, hang, heal) of all quorum volumes or some, for all nodes or some."""
         for volume in volumes or self.volumes:
             for node in nodes or self.lab.nodes:
                 volume.fault(node, fault)
@@ -74,7 +74,7 @@ class QuorumDisk:
         return lines + ["    }"]
 
     def toml(self, node):
-        """The [quorum] table of diskhb.toml. The ring's volume need not be named: it is the default."""
+        """The [quorum] table of diskhb.toml. The ring's volume is the default, and not named."""
         lines = ["", "[quorum]", f'mode = "{self.mode}"']
         if isinstance(self.tie_breaker, str):
             lines += [f'tie_breaker = "{self.tie_breaker}"']

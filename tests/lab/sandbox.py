@@ -32,7 +32,7 @@ def spawn(argv, mark, detached=False, **options):
     return subprocess.Popen(
         [str(word) for word in argv],
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=options.pop("stdin", subprocess.DEVNULL),
         start_new_session=True,
         preexec_fn=None if detached else _die_with_parent,
         **options,

@@ -67,7 +67,8 @@ class StallWatch(threading.Thread):
             found.append(f"this test was not scheduled for {self.longest_ms:.0f} ms")
         for node in lab.nodes:
             found += [f"{node.name}: {line.strip()}" for line in node.log_text().splitlines()
-                      if "not scheduled for" in line] if node.holder else []
+                      if "not scheduled for" in line
+                      ] if node.holder and not node.was_frozen else []
         return found
 
 

@@ -4,20 +4,24 @@
 quorum.device.timeout, and the other partition gets it only after that.
 
     test_quorum_daemon.py           the partitions are there before
-    test_quorum_daemon.py at-once   the network splits at the same moment. Corosync then waits in its
-                                    sync phase for the daemon, for quorum.device.sync_timeout, and
-                                    tells nobody anything new: quorate by what it told before, it
-                                    delivers no messages
+    test_quorum_daemon.py at-once   the network splits at the same moment. Corosync then waits in
+                                    its sync phase for the daemon: until it is started again, or
+                                    for quorum.device.sync_timeout. It tells nobody anything new
+                                    meanwhile: quorate by what it told before, it delivers no
+                                    messages
 """
 import signal
 import sys
 import time
 
 from quorum import TIMINGS
-from quorum_scenario import FORMING_MS, detection_ms, hold, run_quorum, times
+from quorum_scenario import (FORMING_MS, SYNCING_MS, detection_ms, hold, run_quorum,
+                             times)
 
 # The watch looks every 20 ms, and gets the processor when it does.
 SLACK_MS = 100
+# systemd's RestartSec in ha-configs/diskhb-quorumd.service.
+RESTART_S = 1
 
 
 def stop_daemon(node, number):
@@ -73,25 +77,40 @@ def daemon_gone(case):
 
 
 def at_once(case):
-    sync_timeout_ms = case.lab.quorum.timing("sync_timeout")
-    for number in range(times(1)):
+    for number in range(times(2)):
         one = case.wait_holder()
         other = next(node for node in case.lab.nodes if node is not one)
-        case.report.step(f"{one.name} loses its diskhb-quorumd and the network at once")
+        is_killed = number % 2 == 0
+        case.report.step(f"{one.name} loses the network, and its diskhb-quorumd "
+                         + ("is killed, and started again as by systemd" if is_killed
+                            else "stands still"))
         since_ns = stop_daemon(one, number)
         case.lab.cut("all")
-        case.wait_winner([other], since_ns)
-        lost = case.watch.wait(one, lambda state: not state.quorate, since_ns, 60, "inquorate")
+        if is_killed:
+            hold(RESTART_S)
+            start_daemon(one, number)
+        # A daemon that is started again forgets its former life for take, after it has watched
+        # its slot for drop; until then nobody can have its leave.
+        extra_ms = (1000 * RESTART_S + case.lab.quorum.timing("drop")) if is_killed else 0
+        case.wait_winner([other], since_ns, extra_ms)
+        # A daemon that runs says no when the other partition has the vote. Nobody speaks for one
+        # that does not.
+        waits_ms = 0 if is_killed else case.lab.quorum.timing("sync_timeout")
+        lost = case.watch.wait(one, lambda state: not state.quorate and state.members == (one.id,),
+                               since_ns, 60, "inquorate")
         took_ms = (lost.at_ns - since_ns) / 1e6
-        limit_ms = detection_ms(case.lab) + sync_timeout_ms + SLACK_MS + FORMING_MS
-        case.note("quorum of the lone node gone after", took_ms)
+        limit_ms = SYNCING_MS + (case.limit_ms + extra_ms if is_killed
+                                 else detection_ms(case.lab) + FORMING_MS + waits_ms)
+        case.note(f"{'restarted' if is_killed else 'frozen'} daemon: quorum of its node gone after",
+                  took_ms)
         case.report.check(took_ms <= limit_ms, f"{one.name} was quorate for {took_ms:.0f} ms, more "
-                          f"than detection + sync_timeout, {limit_ms:.0f} ms")
-        start_daemon(one, number)
+                          f"than {limit_ms:.0f} ms")
+        if not is_killed:
+            start_daemon(one, number)
         hold(2)
         case.check_states([other], [one])
         case.heal()
-        case.check_one_quorate(since_ns, syncing_ms=sync_timeout_ms)
+        case.check_one_quorate(since_ns, syncing_ms=waits_ms or SYNCING_MS)
 
 
 if "at-once" in sys.argv:

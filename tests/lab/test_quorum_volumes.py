@@ -66,7 +66,7 @@ def three(case):
         case.report.step(f"one of three quorum volumes goes ({fault}, {lost.name})")
         since_ns = time.monotonic_ns()
         case.lab.quorum.fault(fault, volumes=[lost])
-        hold(max(GONE_S, 3 * case.take_ms / 1000))
+        hold(max(GONE_S, 1.5 * case.take_ms / 1000))
         for node in case.lab.nodes:
             states = {each["path"]: each["state"] for each in node.quorumd_status()["volumes"]}
             case.report.check(states[lost.path(node)] != "ok" or fault == "hang",

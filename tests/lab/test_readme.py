@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""What the README tells an administrator to type, typed: on a running cluster without a ring.
+"""What the README tells an administrator to type, typed: on a running cluster without a ring and
+without a quorum disk.
 
 Commands and file contents are taken from README.md itself; a command there that this test does not
-know fails it. There is no systemd in the lab: for `systemctl enable --now diskhbd` the unit's
+know fails it. There is no systemd in the lab: for `systemctl enable --now UNIT` the unit's
 ExecStart is run.
 """
 import os
@@ -24,15 +25,15 @@ def readme_commands():
     """The command lines of README.md's code blocks, in order, without comments."""
     with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
         lines = re.findall(r"^ {4,}(\S.*)$", file.read(), re.MULTILINE)
-    begins = re.compile(r"^(diskhb|corosync-|systemctl|cmake|tests/|apt|pcs|crm|ip)\b")
+    begins = re.compile(r"^(diskhbd?|corosync-|systemctl|cmake|tests/|apt|pcs|crm|ip)\b")
     return [re.sub(r"\s+#.*", "", line) for line in lines if begins.match(line)]
 
 
-def readme_toml():
-    """The diskhb.toml of README.md."""
+def readme_block(first_line):
+    """The lines of README.md's code block that begins so, without their indentation."""
     with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
-        found = re.search(r"^ +\[\[ring\]\]\n(?: +\S.*\n)+", file.read(), re.MULTILINE)
-    return re.sub(r"^ +", "", found.group(0), flags=re.MULTILINE)
+        found = re.search(rf"^( +){re.escape(first_line)}\n(?: +\S.*\n)+", file.read(), re.MULTILINE)
+    return re.sub(rf"^{found[1]}", "", found[0], flags=re.MULTILINE)
 
 
 class Administrator:
@@ -58,21 +59,45 @@ class Administrator:
         self.report.step("# " + " ".join(argv))
         for node in nodes:
             if line.startswith("systemctl"):
-                self.start_unit(node)
+                self.start_unit(node, line.split()[-1])
                 continue
             path = f"PATH={self.prefix}/sbin:{os.environ['PATH']}"
             done = node.run(["env", path, *argv], timeout_s=60)
             self.report.check(done.returncode == 0, f"'{line}' failed on {node.name}")
 
-    def start_unit(self, node):
-        """Starts diskhbd as the example unit does."""
-        with open(os.path.join(SOURCE, "ha-configs/diskhbd.service"), encoding="utf-8") as file:
+    def start_unit(self, node, unit):
+        """Starts a daemon as the example unit does, and waits until it works."""
+        with open(os.path.join(SOURCE, f"ha-configs/{unit}.service"), encoding="utf-8") as file:
             command = re.search(r"^ExecStart=(.*)$", file.read(), re.MULTILINE).group(1)
         argv = command.replace("/usr/sbin", f"{self.prefix}/sbin").split()
-        node.start_process("diskhbd", argv)
-        wait_until(lambda: config.ring_address(node.id)
-                   in node.run(["ip", "-o", "address", "show", "dev", "dhb0"], check=False).stdout,
-                   15, f"the interface of {node.name}")
+        node.start_process(unit, argv)
+        if unit == "diskhbd":
+            wait_until(lambda: config.ring_address(node.id) in
+                       node.run(["ip", "-o", "address", "show", "dev", "dhb0"], check=False).stdout,
+                       15, f"the interface of {node.name}")
+
+    def write_files(self, corosync_conf, diskhb_toml):
+        """Both files on all nodes."""
+        for node in self.lab.nodes:
+            node.write_config(corosync_conf, self.fill_in(diskhb_toml))
+
+    def add_quorum(self, corosync_conf, diskhb_toml):
+        """The quorum section of the README instead of the lab's, and its [quorum]."""
+        conf, replaced = re.subn(r"^quorum \{\n.*?^\}\n", readme_block("quorum {"), corosync_conf,
+                                 flags=re.MULTILINE | re.DOTALL)
+        self.report.check(replaced == 1, "the lab's corosync.conf has no quorum section")
+        self.write_files(conf, diskhb_toml + readme_block("[quorum]"))
+
+
+def last_man_stands(lab, report):
+    """The promise of the quorum disk: of three nodes two die one after the other."""
+    report.step("and the quorum disk's: the last node stands")
+    for node in (lab.nodes[0], lab.nodes[1]):
+        node.kill()
+        survivor = lab.nodes[2]
+        left = [each.id for each in lab.nodes[lab.nodes.index(node) + 1:]]
+        wait_until(lambda ids=left: survivor.members() == ids and survivor.is_quorate(), 60,
+                   f"{survivor.name} quorate without {node.name}", 0.2)
 
 
 def follow_readme(lab, report):
@@ -86,17 +111,23 @@ def follow_readme(lab, report):
     for line in install:
         build = os.environ.get("DISKHB_BUILD") or os.path.join(SOURCE, "build/release")
         typed.type(line.replace("build/release", build).replace("/usr", typed.prefix), lab.nodes[:1])
-    for node in lab.nodes:
-        ids = [each.id for each in lab.nodes]
-        node.write_config(config.corosync_conf(ids, True, lab.timers),
-                          typed.fill_in(readme_toml()))
+    conf = config.corosync_conf([each.id for each in lab.nodes], True, lab.timers)
+    toml = readme_block("[[ring]]")
+    typed.write_files(conf, toml)
 
-    on_one = ("diskhb format", "corosync-", "diskhb status", "diskhb ping", "diskhb measure")
+    on_one = ("diskhb format", "corosync-", "diskhb status", "diskhb ping", "diskhb measure",
+              "diskhb quorum status")
     for line in commands:
         if line in install:
             continue
         if line.startswith("diskhb status"):  # "See that it works": when it does
             wait_link(lab, 1, True, 30)
+        if line.startswith("diskhb quorum check"):
+            typed.add_quorum(conf, toml)
+        if line.startswith("diskhb quorum status"):
+            for node in lab.nodes:
+                wait_until(lambda each=node: each.device().votes, 60,
+                           f"the device's vote of {node.name}", 0.2)
         typed.type(line, lab.nodes[:1] if line.startswith(on_one) else lab.nodes)
 
     report.step("and the promise is kept: the network is cut")
@@ -106,6 +137,7 @@ def follow_readme(lab, report):
     report.check_unshaken(verdict)
     report.check_exact(verdict)
     report.check_gap(verdict, detection_ms(lab) + 1000)
+    last_man_stands(lab, report)
 
 
 if __name__ == "__main__":

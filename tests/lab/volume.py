@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A shared volume of the lab: a file, a file in memory, a loop device, or a remote disk with faults.
+"""A shared volume of a lab: a file, a file in memory, a loop device, a remote disk with faults.
 
 The remote one (nbd) needs no kernel module. One nbdkit serves the image as the array would; each
 node reaches it through an nbdkit of its own, whose filters fail or hold back requests, and sees it

@@ -8,7 +8,7 @@ import json
 import time
 from dataclasses import dataclass, replace
 
-from sandbox import LabError
+from sandbox import LabError, wait_until
 
 PROGRAM = "tests/lab/quorum_watch"
 
@@ -22,6 +22,7 @@ class State:
     ring: str = ""
     members: tuple = ()
     sync_ring: str = ""  # of the membership that Corosync forms, or has formed
+    next_ring: str = ""  # that it tells of later
     alive: bool = False  # the quorum device, for this node
     votes: bool = False
 
@@ -69,12 +70,24 @@ def conflict(first_id, first, second_id, second):
     if not (first.quorate and second.quorate):
         return None
     first_without, second_without = second_id not in first.members, first_id not in second.members
-    if not (first_without or second_without):
-        return None
     if first_without and second_without:
         return MUTUAL
-    behind = second if first_without else first
-    return SYNCING if behind.is_syncing() else UNAWARE
+    if not (first_without or second_without):
+        return None
+    apart, together = (first, second) if first_without else (second, first)
+    if apart.next_ring == together.ring:
+        return None  # They come together, and one of them has said so already.
+    return SYNCING if together.is_syncing() else UNAWARE
+
+
+def with_next_rings(states):
+    """The states of a node, each with the ring that it will be in next."""
+    result, next_ring = [], ""
+    for after, state in reversed(list(zip(states[1:] + [None], states))):
+        if after is not None and after.ring != state.ring:
+            next_ring = after.ring
+        result.append(replace(state, next_ring=next_ring))
+    return result[::-1]
 
 
 def overlaps(histories, begin_ns, end_ns):
@@ -85,7 +98,8 @@ def overlaps(histories, begin_ns, end_ns):
     found, open_since = [], {}
     now = {node_id: State() for node_id in histories}
     changes = sorted(((state.at_ns, node_id, state) for node_id, states in histories.items()
-                      for state in states if state.at_ns < end_ns), key=lambda each: each[:2])
+                      for state in with_next_rings(states) if state.at_ns < end_ns),
+                     key=lambda each: each[:2])
     pairs = [(a, b) for a in histories for b in histories if a < b]
     for at_ns, node_id, state in changes + [(end_ns, None, None)]:
         if node_id is not None:
@@ -107,6 +121,9 @@ class Watch:
         self.lab = lab
         for node in lab.nodes:
             node.start_process("quorum_watch", [lab.binary(PROGRAM)])
+        # What has long been so is told first.
+        wait_until(lambda: all(self.state(node).quorate and self.state(node).alive
+                               for node in lab.nodes), 10, "the watch to see all nodes quorate")
 
     def history(self, node):
         """The states of a node, by time."""

@@ -7,12 +7,16 @@ from dataclasses import replace
 from watch import MUTUAL, SYNCING, UNAWARE, Overlap, State, follow, overlaps
 
 
+def ring(members):
+    return ".".join(map(str, members))
+
+
 def quorate(at_ns, *members):
-    return State(at_ns, True, True, "1.1", members)
+    return State(at_ns, True, True, ring(members), members)
 
 
 def inquorate(at_ns, *members):
-    return State(at_ns, True, False, "1.1", members)
+    return State(at_ns, True, False, ring(members), members)
 
 
 class Verdict(unittest.TestCase):
@@ -34,10 +38,18 @@ class Verdict(unittest.TestCase):
 
     def test_tells_apart_who_is_in_the_sync_phase(self):
         histories = {1: [quorate(0, 1, 2), quorate(10, 1)],
-                     2: [quorate(0, 1, 2), replace(quorate(12, 1, 2), sync_ring="1.2"),
+                     2: [quorate(0, 1, 2), replace(quorate(12, 1, 2), sync_ring="2"),
                          inquorate(18, 2)]}
         self.assertEqual(overlaps(histories, 0, 100), [Overlap(10, 12, 1, 2, UNAWARE),
                                                        Overlap(12, 18, 1, 2, SYNCING)])
+
+    def test_lets_partitions_come_together_one_node_after_another(self):
+        histories = {1: [inquorate(0, 1), quorate(10, 1, 2, 3)],
+                     2: [quorate(0, 2, 3), quorate(12, 1, 2, 3)],
+                     3: [quorate(0, 2, 3), quorate(11, 1, 2, 3)]}
+        self.assertEqual(overlaps(histories, 0, 100), [])
+        histories[2][1] = quorate(50, 2)  # it was not on its way into that membership
+        self.assertEqual(overlaps(histories, 0, 40), [Overlap(10, 40, 1, 2, UNAWARE)])
 
     def test_finds_none_within_a_membership(self):
         histories = {1: [quorate(0, 1, 2), quorate(10, 1, 2)], 2: [quorate(5, 1, 2)]}

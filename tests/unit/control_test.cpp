@@ -105,7 +105,7 @@ class control_server_test : public testing::Test {
     }
     void start() {
         server_ = std::make_unique<control_server>(
-            loop_, path_, [](const std::string& line, const auto& answer) {
+            loop_, "diskhbd", path_, [](const std::string& line, const auto& answer) {
                 std::thread([line, answer] { answer("[" + line + "]"); }).detach();
             });
         thread_ = std::thread([this] { loop_.run(); });
@@ -199,7 +199,7 @@ TEST_F(control_server_test, replaces_a_dead_socket_but_not_a_live_one) {
     start();
     boost::asio::io_context other;
     try {
-        const control_server second(other, path_, [](const auto&, const auto&) {});
+        const control_server second(other, "diskhbd", path_, [](const auto&, const auto&) {});
         FAIL();
     } catch (const setup_error& error) {
         EXPECT_EQ(error.exit_code(), exit_in_use);
@@ -212,7 +212,7 @@ TEST_F(control_server_test, replaces_a_dead_socket_but_not_a_live_one) {
     std::strncpy(name.sun_path, path_.c_str(), sizeof name.sun_path - 1);
     ASSERT_EQ(bind(dead, reinterpret_cast<sockaddr*>(&name), sizeof name), 0);
     close(dead);
-    EXPECT_NO_THROW(control_server(other, path_, [](const auto&, const auto&) {}));
+    EXPECT_NO_THROW(control_server(other, "diskhbd", path_, [](const auto&, const auto&) {}));
 }
 
 TEST_F(control_server_test, does_not_remove_a_file_that_is_no_socket) {

@@ -5,9 +5,10 @@
 Shares no code with diskhb, so that what both say of a volume can be compared. Python's standard
 library only. Reads through the page cache: for images and quiet volumes, not beside a daemon.
 
-    format_decoder.py VOLUME [--node ID] [--frames]
+    format_decoder.py VOLUME [--node ID] [--frames | --quorum]
 
-What it prints is what `diskhb dump --json` prints, and with --frames every frame besides. Exit code: 0, or 1 if neither superblock can be used.
+What it prints is what `diskhb dump --json` prints, and with --frames every frame besides; with
+--quorum what `diskhb quorum dump --json` prints of a volume. Exit code: 0, or 1 if neither superblock can be used.
 """
 import argparse
 import datetime
@@ -21,10 +22,17 @@ ENVELOPE = struct.Struct("<8sHHI16sQQQQ32s")
 SUPERBLOCK = struct.Struct("<IHHQQQQQ")
 TABLE = struct.Struct("<IHHQQQQQIIQ")
 ACKNOWLEDGEMENT = struct.Struct("<QQQQ")
+QUORUM = struct.Struct("<IHHIHHIHHQ16sQQQQIIQ16sQIIQQQQQQ16s")
+ECHO = struct.Struct("<QQ")
 BATCH = struct.Struct("<IIQ16s")
 FRAME = struct.Struct("<IHBBQ")
 FRAME_KINDS = {1: "datagram", 2: "message", 3: "echo_request", 4: "echo_reply"}
 STATES = {1: "running", 2: "stopped"}
+QUORUM_STATES = {1: "starting", 2: "running", 3: "stopped"}
+HEURISTICS = {0: "off", 1: "passed", 2: "failed"}
+BALLOTS = {0: "none", 1: "claimed", 2: "accepted", 3: "granted", 4: "revoked"}
+VOTES = {0: "no", 1: "yes", 2: "undecided"}
+SLOTS_MAX = 128
 MAX_PAYLOAD = 65536
 MIB = 1 << 20
 WRAP = 1 << 64
@@ -183,6 +191,69 @@ def decode_table(data, geometry, cluster, slot, in_full):
             "inline_frames": frames}
 
 
+def members_of(field, slots):
+    """Node ids of a set; those without a slot are refused."""
+    bits = int.from_bytes(field, "little")
+    require(bits >> slots == 0, "malformed")
+    return [slot + 1 for slot in range(slots) if bits >> slot & 1]
+
+
+def ring_text(node, sequence):
+    return f"{node:x}.{sequence:x}" if node or sequence else ""
+
+
+def check_ballot(slot, granting, joined, accepted, epoch, holder, ring, members):
+    if granting == "none":
+        require(holder == 0 and epoch == 0 and not ring and not members, "malformed")
+        return
+    require(holder == slot + 1 and epoch != 0 and epoch % SLOTS_MAX == slot, "malformed")
+    require(ring and joined >= epoch, "malformed")
+    if granting in ("accepted", "granted"):
+        require(joined == epoch and accepted == epoch, "malformed")
+
+
+def decode_echoes(data, slots):
+    listed = []
+    for slot in range(slots):
+        incarnation, sequence = ECHO.unpack_from(data, 96 + QUORUM.size + slot * ECHO.size)
+        if incarnation != 0:
+            listed.append({"node": slot + 1, "incarnation": f"{incarnation:016x}",
+                           "sequence": sequence})
+    return listed
+
+
+def decode_quorum(data, geometry, cluster, slot):
+    fields, data = unseal(data, b"DISKHBQT")
+    require(fields["cluster"] == cluster, "foreign")
+    place = geometry.table + (geometry.slots + slot) * geometry.block
+    require(fields["slot"] == slot and fields["place"] == place, "misplaced")
+    require(len(data) == geometry.block, "malformed")
+    (node_id, state, echo_count, score, heuristics, granting, ring_node, vote, ready,
+     ring_sequence, ring_members, joined, joined_incarnation, accepted, epoch, holder, grant_node,
+     grant_sequence, grant_members, renewals, successor_node, linger, successor_sequence,
+     vote_epoch, clock, granted_at, domain, value, reserved) = QUORUM.unpack_from(data, 96)
+    require(node_id == slot + 1 and echo_count == geometry.slots, "malformed")
+    require(fields["incarnation"] != 0 and fields["sequence"] != 0, "malformed")
+    require(state in QUORUM_STATES and heuristics in HEURISTICS, "malformed")
+    require(granting in BALLOTS and vote in VOTES and ready in (0, 1), "malformed")
+    require((joined == 0) == (joined_incarnation == 0) and not any(reserved), "malformed")
+    members = members_of(ring_members, geometry.slots)
+    granting = BALLOTS[granting]
+    grant = {"state": granting, "epoch": epoch, "ring": ring_text(grant_node, grant_sequence),
+             "members": members_of(grant_members, geometry.slots), "renewals": renewals,
+             "granted_at_ns": granted_at,
+             "successor": ring_text(successor_node, successor_sequence)}
+    check_ballot(slot, granting, joined, accepted, epoch, holder, grant["ring"], grant["members"])
+    return {"state": QUORUM_STATES[state], "incarnation": f"{fields['incarnation']:016x}",
+            "sequence": fields["sequence"], "ready": ready == 1, "score": score,
+            "heuristics": HEURISTICS[heuristics], "ring": ring_text(ring_node, ring_sequence),
+            "members": members, "vote": VOTES[vote], "vote_epoch": vote_epoch,
+            "grant": None if granting == "none" else grant, "joined": joined,
+            "joined_incarnation": f"{joined_incarnation:016x}", "accepted": accepted,
+            "linger_ms": linger, "clock_ns": clock, "device_domain": f"{domain:016x}",
+            "device_value": f"{value:016x}", "heard": decode_echoes(data, geometry.slots)}
+
+
 def decode_batch(data, geometry, cluster, slot, incarnation, position, in_full):
     fields, data = unseal(data, b"DISKHBBA")
     require(fields["cluster"] == cluster, "foreign")
@@ -278,17 +349,29 @@ class Volume:
             return {**report, "block": str(error)}
         return {**report, "block": "ok", **table, **self.walk(slot, table)}
 
+    def quorum_node(self, slot):
+        offset = self.geometry.table + (self.geometry.slots + slot) * self.geometry.block
+        report = {"node": slot + 1}
+        try:
+            block = decode_quorum(self.read(offset, self.geometry.block), self.geometry,
+                                  self.cluster, slot)
+        except Rejected as error:
+            return {**report, "block": str(error)}
+        return {**report, "block": "ok", **block}
+
 
 def main():
     parser = argparse.ArgumentParser(description="Dump a diskhb volume as JSON.")
     parser.add_argument("volume")
     parser.add_argument("--node", type=int, help="only this node")
     parser.add_argument("--frames", action="store_true", help="every frame, with its bytes")
+    parser.add_argument("--quorum", action="store_true", help="the quorum table instead")
     options = parser.parse_args()
     volume = Volume(options.volume, options.frames)
     report = volume.superblocks()
     if volume.geometry:
-        report["nodes"] = [volume.node(slot) for slot in range(volume.geometry.slots)
+        node = volume.quorum_node if options.quorum else volume.node
+        report["nodes"] = [node(slot) for slot in range(volume.geometry.slots)
                            if options.node in (None, slot + 1)]
     json.dump(report, sys.stdout, indent=2)
     print()
@@ -297,4 +380,5 @@ def main():
 
 if __name__ == "__main__":
     assert crc32c(b"123456789") == 0xE3069283
+    assert 96 + QUORUM.size == 288
     sys.exit(main())

@@ -186,5 +186,44 @@ TEST(format_decoder, rejects_the_same_blocks_for_the_same_reasons) {
     }
 }
 
+// The same for the quorum table.
+TEST(format_decoder, rejects_the_same_quorum_blocks_for_the_same_reasons) {
+    samples::random_edits random;
+    SCOPED_TRACE(random.seed_line());
+    image volume(slots_max);
+    const geometry& measures = volume.measures();
+    std::vector<result<quorum_block>> ours;
+    for (slot_index slot = 0; slot < measures.slots; ++slot) {
+        quorum_block content = samples::quorum();
+        content.node_id = slot + 1U;
+        content.joined.number = content.accepted = next_ballot(1000, slot);
+        content.value.epoch = content.vote_epoch = content.accepted;
+        bytes block = samples::quorum_block_of(measures, content);
+        for (std::size_t edits = random.below(3); edits > 0; --edits) {
+            block[random.below(320)] ^= static_cast<std::byte>(1U << random.below(8));
+        }
+        if (random.below(4) != 0) {
+            samples::fix_checksum(block);
+        }
+        volume.write(measures.quorum_offset(slot), block);
+        ours.push_back(decode_quorum(block, measures, samples::cluster, slot));
+    }
+    const json report = volume.decode("--quorum");
+    for (slot_index slot = 0; slot < measures.slots; ++slot) {
+        const json& node = report["nodes"][slot];
+        const auto& decoded = ours[slot];
+        ASSERT_EQ(node["block"], decoded ? "ok" : samples::verdict(decoded)) << slot;
+        if (decoded) {
+            EXPECT_EQ(node["sequence"], decoded->sequence);
+            EXPECT_EQ(node["score"], decoded->score);
+            EXPECT_EQ(node["members"].size(), decoded->ring_members.count());
+            EXPECT_EQ(node["joined"], decoded->joined.number);
+            EXPECT_EQ(node["linger_ms"], decoded->linger_ms);
+            EXPECT_EQ(node["clock_ns"], decoded->clock_ns);
+            EXPECT_EQ(node["grant"]["renewals"], decoded->renewal);
+        }
+    }
+}
+
 }  // namespace
 }  // namespace diskhb::format

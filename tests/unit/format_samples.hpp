@@ -14,6 +14,7 @@
 #include "format/batch.hpp"
 #include "format/bytes.hpp"
 #include "format/crc32c.hpp"
+#include "format/quorum_block.hpp"
 #include "format/superblock.hpp"
 #include "format/table_block.hpp"
 
@@ -81,6 +82,43 @@ inline bytes table_block(const geometry& volume, const table_header& header,
     const auto list = acks(volume);
     encode_table(block, volume, cluster, header, list, inline_frames,
                  count_frames(inline_frames).value());
+    return block;
+}
+
+// Every field with a value of its own; holds the grant of the ring of nodes 1 and 2.
+inline quorum_block quorum(std::uint64_t sequence = 77) {
+    quorum_block content;
+    content.node_id = slot + 1;
+    content.state = quorum_state::running;
+    content.incarnation = incarnation;
+    content.sequence = sequence;
+    content.ready = true;
+    content.score = 500;
+    content.heuristics = heuristics_result::passed;
+    content.ring = {1, 0x1c};
+    content.ring_members.set(0);
+    content.ring_members.set(1);
+    content.joined = {5 * slots_max + slot, incarnation};
+    content.accepted = content.joined.number;
+    content.granting = grant_state::granted;
+    content.value = {content.joined.number, content.ring, content.ring_members};
+    content.renewal = 42;
+    content.successor = {3, 0x20};
+    content.vote = vote_state::yes;
+    content.vote_epoch = content.joined.number;
+    content.linger_ms = 13000;
+    content.clock_ns = 123456789;
+    content.granted_at_ns = 23456789;
+    content.device = {0x0a0b, 0x0c0d};
+    for (std::size_t peer = 0; peer < 4; ++peer) {
+        content.echoes[peer] = {0xa0 + peer, 0xb0 + peer};
+    }
+    return content;
+}
+
+inline bytes quorum_block_of(const geometry& volume, const quorum_block& content) {
+    bytes block(volume.block_bytes, std::byte{0xee});
+    encode_quorum(block, volume, cluster, content);
     return block;
 }
 

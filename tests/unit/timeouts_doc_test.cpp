@@ -12,6 +12,7 @@
 
 #include "plugin/corosync/corosync_conf.hpp"
 #include "plugin/quorum/timing.hpp"
+#include "tools/quorum_check.hpp"
 
 namespace diskhb::quorum {
 namespace {
@@ -39,7 +40,7 @@ timings defaults() {
 }
 timings quick() {
     timings times;
-    times.device_timeout = milliseconds(4000);
+    times.device_timeout = milliseconds(6000);
     times.sync_timeout = milliseconds(15000);
     times.detection = detection_of(2);
     return complete(times);
@@ -120,7 +121,7 @@ TEST(timeouts_doc, draws_time_lines_with_the_times_of_the_code) {
     // take by the slowest clock, after the last block was read.
     const milliseconds silent = take_min(times.take, times.interval);
     const milliseconds taken_over = times.interval + times.drop / 2;
-    const milliseconds decision = 2 * times.interval;
+    const milliseconds decision = times.margin + 2 * times.interval;
     const milliseconds agreed = 2 * times.settle + decision + times.interval;
     const milliseconds thaw(30000);
     const std::map<std::string, std::vector<milliseconds>> expected = {
@@ -129,8 +130,10 @@ TEST(timeouts_doc, draws_time_lines_with_the_times_of_the_code) {
           times.detection + times.settle, silent, recovery_max(times),
           times.detection + times.answer, times.detection + times.sync_timeout}},
         {"The daemon is killed", {zero, taken_over, times.device_timeout, silent}},
-        {"The daemon starts", {zero, times.drop, times.take}},
-        {"The daemon is frozen", {zero, times.drop, times.device_timeout, silent}},
+        {"The daemon starts", {zero, times.drop, times.drop + 4 * times.interval, times.take}},
+        {"The daemon is frozen",
+         {zero, times.drop, times.device_timeout, silent, zero, times.detection,
+          recovery_max(times), times.detection + times.sync_timeout}},
         {"A disk hangs", {times.drop, silent}},
         {"A whole node is frozen, and goes on after 30 s",
          {zero, times.detection, recovery_max(times), thaw, thaw + token_of(2),
@@ -148,6 +151,31 @@ TEST(timeouts_doc, draws_time_lines_with_the_times_of_the_code) {
     }
     expect_line(fmt::format("polled up to {:.1f} s ago",
                             static_cast<double>(times.device_timeout.count()) / 2000));
+}
+
+// The value in seconds of a key of the example unit.
+milliseconds unit_time(const std::string& key) {
+    std::ifstream file(DISKHB_SOURCE_DIR "/ha-configs/diskhb-quorumd.service");
+    const std::regex setting(key + "=(\\d+)");
+    for (std::string line; std::getline(file, line);) {
+        std::smatch parts;
+        if (std::regex_match(line, parts, setting)) {
+            return std::chrono::seconds(std::stol(parts[1]));
+        }
+    }
+    ADD_FAILURE() << key;
+    return milliseconds(0);
+}
+
+// A daemon that hangs while the ring changes is back before another partition can have the vote.
+TEST(timeouts_doc, lets_systemd_end_a_daemon_that_hangs_before_take_is_over) {
+    const auto watchdog = unit_time("WatchdogSec");
+    const auto restart = unit_time("RestartSec");
+    EXPECT_EQ(watchdog + restart, tools::unit_restart);
+    expect_line(fmt::format("({} + {} + {} s)", watchdog.count() / 1000, restart.count() / 1000,
+                            defaults().drop.count() / 1000));
+    EXPECT_LT(watchdog + restart + defaults().drop, defaults().take);
+    EXPECT_LT(watchdog + restart + quick().drop, quick().take);
 }
 
 TEST(quorum_doc, has_the_votes_of_both_modes_for_every_number_of_nodes) {

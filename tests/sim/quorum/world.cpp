@@ -26,8 +26,9 @@ std::uint64_t in_ns(milliseconds duration) noexcept {
 
 const char* name_of(world_fault which) noexcept {
     static constexpr const char* names[] = {
-        "partition",  "crash",      "restart",   "freeze",      "daemon_killed", "daemon_stopped",
-        "main_hangs", "votes_hang", "path_lost", "volume_lost", "majority_lost", "clock_wrong"};
+        "partition",     "part_stands_still", "crash",      "restart",    "freeze",
+        "daemon_killed", "daemon_stopped",    "main_hangs", "votes_hang", "path_lost",
+        "volume_lost",   "majority_lost",     "clock_wrong"};
     static_assert(std::size(names) == world_fault_count);
     return names[static_cast<std::size_t>(which)];
 }
@@ -317,6 +318,11 @@ void world::strike(world_fault which) {
             count(which);
             split_network();
             return;
+        case world_fault::part_stands_still:
+            count(which);
+            split_network();
+            hold_part();
+            return;
         case world_fault::crash:
             if (node.is_up()) {
                 count(which);
@@ -422,6 +428,34 @@ void world::split_network() {
     note_membership();
 }
 
+// What makes a vote outlive its right the longest: Corosync keeps the ring that it was cast in, and
+// nobody takes it back.
+void world::hold_part() {
+    still_part_ = component_[random_.below(nodes_)];
+    still_until_ns_ = clock_.now_ns() + random_.between(500, 8000) * ms;
+    for (unsigned node = 0; node < nodes_; ++node) {
+        machine& each = *machines_[node];
+        if (component_[node] != still_part_ || !each.is_up() || each.is_frozen() ||
+            !each.has_daemon()) {
+            continue;
+        }
+        event later;
+        later.node = node;
+        if (random_.chance(0.7)) {
+            each.hang_votes(true);
+            each.hang_main(random_.chance(0.5));
+            later.kind = event_kind::unhang;
+        } else {
+            each.kill_daemon(clock_.now_ns());
+            later.kind = event_kind::start_daemon;
+        }
+        schedule(random_.between(100, 8000) * ms, later);
+    }
+    event later;
+    later.kind = event_kind::form_rings;
+    schedule(still_until_ns_ - clock_.now_ns() + 1, later);
+}
+
 // Corosync will notice what has changed, each part of the network in its time.
 void world::note_membership() {
     event later;
@@ -434,6 +468,9 @@ void world::note_membership() {
 void world::form_rings(unsigned tries) {
     bool is_late = false;
     for (unsigned part = 0; part < nodes_; ++part) {
+        if (part == still_part_ && clock_.now_ns() < still_until_ns_) {
+            continue;
+        }
         if (!is_healed_ && tries < 2 && random_.chance(0.3)) {
             is_late = true;
             continue;
@@ -487,6 +524,7 @@ void world::form_rings(unsigned tries) {
 void world::heal() {
     is_healed_ = true;
     events_ = {};
+    still_until_ns_ = 0;
     // One network, or parts that stay apart: one of them must have the vote.
     if (random_.chance(0.5)) {
         component_.assign(nodes_, 0);

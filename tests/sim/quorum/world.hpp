@@ -19,6 +19,8 @@ namespace diskhb::quorum_sim {
 // The faults of the world; those of the devices are io::sim_fault.
 enum class world_fault : std::size_t {
     partition,
+    part_stands_still,  // after a partition one part does not notice it, and its daemons hang or
+                        // die
     crash,
     restart,
     freeze,  // of a node as a whole
@@ -95,6 +97,7 @@ class world {
     void strike(world_fault which);
     void split_network();
     void note_membership();
+    void hold_part();
     void form_rings(unsigned tries);
     void start_daemons();
     void set_path(unsigned node, unsigned volume, bool is_lost);
@@ -118,6 +121,9 @@ class world {
     std::vector<std::vector<std::shared_ptr<io::sim_port>>> ports_;  // by node, by volume
     std::vector<std::unique_ptr<machine>> machines_;
     std::vector<unsigned> component_;  // of the network, by node
+    // That part of the network keeps its rings until then.
+    unsigned still_part_ = 0;
+    std::uint64_t still_until_ns_ = 0;
     std::priority_queue<event, std::vector<event>, std::greater<>> events_;
     std::uint64_t scheduled_ = 0;
     std::uint64_t ring_sequence_ = 0;
