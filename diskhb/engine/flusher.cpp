@@ -10,11 +10,12 @@
 namespace diskhb::engine {
 
 flusher::flusher(const flusher_setup& setup, send_queue& queue, acknowledgement_board& board,
-                 ring::counters& counts, send_observer& observer)
+                 ring::beat_log& beats, ring::counters& counts, send_observer& observer)
     : setup_(setup),
       slot_(static_cast<format::slot_index>(setup.node_id - 1)),
       queue_(&queue),
       board_(&board),
+      beats_(&beats),
       counts_(&counts),
       observer_(&observer),
       log_(setup.measures, setup.batch_bytes, setup.start),
@@ -45,6 +46,8 @@ void flusher::join(std::uint64_t incarnation) noexcept {
     inline_count_ = 0;
     beat_ = 0;
     last_write_ns_ = 0;
+    destinations_.reset();
+    beats_->begin(incarnation);
     published_next_.store(next_sequence_, std::memory_order_relaxed);
 }
 
@@ -169,6 +172,7 @@ void flusher::on_write_failed() noexcept {
 }
 
 void flusher::flush(std::uint64_t now_ns, std::size_t queued_bytes) noexcept {
+    flush_begun_ns_ = now_ns;
     if (inline_bytes_ + queued_bytes <= inline_area_.size()) {
         flush_inline(now_ns);
     } else {
@@ -222,6 +226,11 @@ std::uint32_t flusher::drain(std::span<std::byte> area, std::size_t& offset,
         area, offset, now_ns - std::min(now_ns, setup_.ttl_ns),
         [&](const format::frame& one) {
             ++taken;
+            if (one.destination == format::every_slot) {
+                destinations_.set();
+            } else if (one.destination < destinations_.size()) {
+                destinations_.set(one.destination);
+            }
             newest_frame_ns_ = std::max(newest_frame_ns_, one.submitted_ns);
             left(one);
         },
@@ -249,6 +258,11 @@ void flusher::write_table(std::uint64_t now_ns) noexcept {
     header.head_sequence = next_sequence_ - inline_count_;
     format::encode_table(table_.span(), setup_.measures, setup_.cluster, header, acks_,
                          std::span(inline_area_).first(inline_bytes_), inline_count_);
+    beats_->on_encoded(beat_, now_ns);
+    if (destinations_.any()) {
+        observer_->on_announced(next_sequence_, flush_begun_ns_, destinations_);
+        destinations_.reset();
+    }
     phase_ = phase::table_write;
     farewell_in_flight_ = stopping_;
     submit(setup_.measures.table_offset(slot_), table_.span(), now_ns);

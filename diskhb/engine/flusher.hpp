@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <bitset>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -18,10 +19,14 @@
 #include "engine/send_queue.hpp"
 #include "format/table_block.hpp"
 #include "io/block_device.hpp"
+#include "ring/beat_log.hpp"
 #include "ring/counters.hpp"
 #include "ring/send_log.hpp"
 
 namespace diskhb::engine {
+
+// The slots that frames are for; all of them for a frame to every node.
+using slot_set = std::bitset<format::slots_max>;
 
 // Told what becomes of frames on their way out; called on the flusher's thread.
 class send_observer {
@@ -29,6 +34,10 @@ class send_observer {
     virtual ~send_observer() = default;
     // A piece of a message has left the queue, onto the volume or, too old, nowhere.
     virtual void on_message_left(format::slot_index destination) noexcept = 0;
+    // A table block is about to be written that announces new frames for these slots, all before
+    // end_sequence; the write of the first of them began at begun_ns.
+    virtual void on_announced(std::uint64_t end_sequence, std::uint64_t begun_ns,
+                              const slot_set& destinations) noexcept = 0;
     // A write with frames in it has completed: every sequence before this one is on the volume or
     // lost for good.
     virtual void on_written(std::uint64_t end_sequence) noexcept = 0;
@@ -47,7 +56,7 @@ struct flusher_setup {
 class flusher {
   public:
     flusher(const flusher_setup& setup, send_queue& queue, acknowledgement_board& board,
-            ring::counters& counts, send_observer& observer);
+            ring::beat_log& beats, ring::counters& counts, send_observer& observer);
 
     // The life to write in, 0 for none; to be told before each step. Another life ends at once: a
     // write in flight is waited for, nothing more is written. Then the new one begins.
@@ -102,6 +111,7 @@ class flusher {
     format::slot_index slot_;
     send_queue* queue_;
     acknowledgement_board* board_;
+    ring::beat_log* beats_;
     ring::counters* counts_;
     send_observer* observer_;
 
@@ -126,6 +136,8 @@ class flusher {
     std::atomic<std::uint64_t> submitted_ns_{0};  // of the write in flight; read by pending_ns
     std::atomic<std::uint64_t> published_next_{0};
     std::uint32_t unwritten_frames_ = 0;  // first written by the write in flight
+    slot_set destinations_;               // of these
+    std::uint64_t flush_begun_ns_ = 0;
     ring::send_log::placement placed_;
     std::uint32_t batch_length_bytes_ = 0;
     std::uint64_t batch_first_sequence_ = 0;

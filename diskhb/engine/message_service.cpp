@@ -52,8 +52,14 @@ struct message_service::outbox {
 };
 
 struct message_service::assembly {
+    void restart() noexcept {
+        wanted.store(0, std::memory_order_relaxed);
+        used = 0;
+    }
+
+    std::mutex lock;
     std::uint64_t sender_incarnation = 0;
-    std::uint64_t wanted = 0;  // the number of the next piece
+    std::atomic<std::uint64_t> wanted{0};  // the number of the next piece; changed under the lock
     std::vector<std::byte> message;
     std::size_t used = 0;
 };
@@ -83,7 +89,7 @@ message_service::~message_service() = default;
 
 void message_service::restart(std::uint64_t our_incarnation) noexcept {
     const std::lock_guard guard(lock_);
-    our_incarnation_ = our_incarnation;
+    our_incarnation_.store(our_incarnation, std::memory_order_relaxed);
     for (auto& box : outboxes_) {
         if (box) {
             box->restart();
@@ -91,8 +97,8 @@ void message_service::restart(std::uint64_t our_incarnation) noexcept {
     }
     for (auto& each : assemblies_) {
         if (each) {
-            each->wanted = 0;
-            each->used = 0;
+            const std::lock_guard assembly_guard(each->lock);
+            each->restart();
         }
     }
 }
@@ -104,7 +110,7 @@ boost::system::error_code message_service::send(format::slot_index to,
         return errc::no_such_node;
     }
     outbox& box = *outboxes_[to];
-    if (box.peer_incarnation == 0 || our_incarnation_ == 0) {
+    if (box.peer_incarnation == 0 || our_incarnation_.load(std::memory_order_relaxed) == 0) {
         return errc::not_reachable;
     }
     const std::size_t count =
@@ -134,7 +140,7 @@ void message_service::keep(outbox& of, std::span<const std::byte> part, std::uin
     const std::uint64_t number = of.window.add();
     format::store<std::uint64_t>(piece, 0, number);
     format::store<std::uint64_t>(piece, 8, of.peer_incarnation);
-    format::store<std::uint64_t>(piece, 16, our_incarnation_);
+    format::store<std::uint64_t>(piece, 16, our_incarnation_.load(std::memory_order_relaxed));
     format::store<std::uint32_t>(piece, 24, flags);
     format::store<std::uint32_t>(piece, 28, static_cast<std::uint32_t>(message_bytes));
     format::store_bytes(piece, piece_header_bytes, part);
@@ -187,11 +193,13 @@ void message_service::on_peer_block(format::slot_index peer, std::uint64_t incar
     if (peer >= outboxes_.size() || !outboxes_[peer]) {
         return;
     }
-    assembly& in = *assemblies_[peer];
-    if (in.sender_incarnation != incarnation) {
-        in.sender_incarnation = incarnation;
-        in.wanted = 0;
-        in.used = 0;
+    {
+        assembly& in = *assemblies_[peer];
+        const std::lock_guard assembly_guard(in.lock);
+        if (in.sender_incarnation != incarnation) {
+            in.sender_incarnation = incarnation;
+            in.restart();
+        }
     }
     const std::lock_guard guard(lock_);
     outbox& box = *outboxes_[peer];
@@ -199,7 +207,8 @@ void message_service::on_peer_block(format::slot_index peer, std::uint64_t incar
         box.peer_incarnation = incarnation;
         box.restart();
     }
-    if (our_incarnation_ == 0 || of_us.incarnation != our_incarnation_) {
+    const std::uint64_t ours = our_incarnation_.load(std::memory_order_relaxed);
+    if (ours == 0 || of_us.incarnation != ours) {
         return;
     }
     const auto verdict = box.window.on_acknowledgement(of_us);
@@ -228,9 +237,11 @@ bool message_service::on_piece(format::slot_index from, std::span<const std::byt
         return false;
     }
     assembly& of = *assemblies_[from];
-    if (format::load<std::uint64_t>(piece, 8) != our_incarnation_ ||
+    const std::lock_guard guard(of.lock);
+    const std::uint64_t ours = our_incarnation_.load(std::memory_order_relaxed);
+    if (format::load<std::uint64_t>(piece, 8) != ours ||
         format::load<std::uint64_t>(piece, 16) != of.sender_incarnation ||
-        format::load<std::uint64_t>(piece, 0) != of.wanted) {
+        format::load<std::uint64_t>(piece, 0) != of.wanted.load(std::memory_order_relaxed)) {
         return false;  // of another life, a repetition, or after a loss: it will come again
     }
     return assemble(from, of, format::load<std::uint32_t>(piece, 24),
@@ -257,12 +268,14 @@ bool message_service::assemble(format::slot_index from, assembly& of, std::uint3
         counts_->add(counter::messages_delivered);
     }
     of.used = used;
-    ++of.wanted;
+    of.wanted.fetch_add(1, std::memory_order_relaxed);
     return true;
 }
 
 std::uint64_t message_service::wanted_from(format::slot_index peer) const noexcept {
-    return peer < assemblies_.size() && assemblies_[peer] ? assemblies_[peer]->wanted : 0;
+    return peer < assemblies_.size() && assemblies_[peer]
+               ? assemblies_[peer]->wanted.load(std::memory_order_relaxed)
+               : 0;
 }
 
 std::size_t message_service::memory_bytes() const noexcept {

@@ -4,6 +4,7 @@
 // Decisions are send_window's. Any thread unless said otherwise.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -31,7 +32,8 @@ class message_service {
                     const clock& time);
     ~message_service();
 
-    // We joined as that incarnation: all that was outstanding or half-assembled is gone.
+    // We joined as that incarnation: all that was outstanding or half-assembled is gone. One
+    // thread, while receivers' threads may be in the functions below.
     void restart(std::uint64_t our_incarnation) noexcept;
 
     // Errors: window_shut, not_reachable (the peer was never heard, or we have not
@@ -47,7 +49,8 @@ class message_service {
     void on_left_queue(format::slot_index to) noexcept;
     void on_written(std::uint64_t end_sequence) noexcept;
 
-    // The receiver's thread.
+    // The thread of the receiver that reads this peer: of one peer one thread, of several peers as
+    // many threads as there are areas.
     void on_peer_block(format::slot_index peer, std::uint64_t incarnation,
                        const format::acknowledgement& of_us) noexcept;
     // True if the piece was new: an acknowledgement is owed.
@@ -71,10 +74,12 @@ class message_service {
     send_queue* queue_;
     ring::counters* counts_;
     const clock* clock_;
-    std::uint64_t our_incarnation_ = 0;  // changed by the receiver's thread, under lock_
-    mutable std::mutex lock_;            // guards outboxes
-    std::vector<std::unique_ptr<outbox>> outboxes_;      // by slot; null for no peer
-    std::vector<std::unique_ptr<assembly>> assemblies_;  // by slot; the receiver's thread
+    std::atomic<std::uint64_t> our_incarnation_{0};  // changed under lock_
+    mutable std::mutex lock_;                        // guards outboxes
+    std::vector<std::unique_ptr<outbox>> outboxes_;  // by slot; null for no peer
+    // By slot; each has a lock of its own, taken by its receiver's thread and by restart. Never
+    // taken with lock_ to follow.
+    std::vector<std::unique_ptr<assembly>> assemblies_;
     receive_queue inbox_;
 };
 

@@ -29,7 +29,6 @@ class send_window {
     void on_sent() noexcept {
         ++sent_;
         ++in_queue_;
-        settled_at_.reset();
     }
     // A piece has left the send queue, to the volume or, too old, nowhere.
     void on_left_queue() noexcept {
@@ -37,10 +36,14 @@ class send_window {
             --in_queue_;
         }
     }
-    // Everything before end_sequence of our log is on the volume or lost.
+    // Everything before end_sequence of our log is on the volume or lost: of the pieces all but the
+    // last ones sent, which still wait in the queue. The mark stays until all pieces before it have
+    // arrived: new ones do not put off what is to be told of the old ones, however long the peer's
+    // answer is on its way.
     void on_written(std::uint64_t end_sequence) noexcept {
-        if (in_queue_ == 0 && !settled_at_) {
-            settled_at_ = end_sequence;
+        const std::uint64_t left = sent_ - in_queue_;
+        if (!mark_ && ring::before(base_, left)) {
+            mark_ = {left, end_sequence};
         }
     }
 
@@ -57,14 +60,17 @@ class send_window {
             base_ = ack.message_sequence;
             sent_ = ring::before(sent_, base_) ? base_ : sent_;
         }
+        if (mark_ && !ring::before(base_, mark_->end_piece)) {
+            mark_.reset();
+        }
         found.lost =
-            base_ != sent_ && settled_at_ && !ring::before(ack.read_sequence, *settled_at_);
+            mark_ && in_queue_ == 0 && !ring::before(ack.read_sequence, mark_->at_sequence);
         return found;
     }
     // All that was on its way waits for its turn again.
     void go_back() noexcept {
         sent_ = base_;
-        settled_at_.reset();
+        mark_.reset();
     }
 
     std::uint64_t base() const noexcept { return base_; }
@@ -76,9 +82,13 @@ class send_window {
     std::uint64_t sent_ = 0;
     std::uint64_t next_ = 0;
     std::uint64_t in_queue_ = 0;  // copies of pieces that wait in the send queue
-    // With nothing in the queue: where our log ended then. A peer that has read so far and still
-    // wants a piece will not get it any more.
-    std::optional<std::uint64_t> settled_at_;
+    // All pieces before end_piece are in our log before at_sequence, or lost. A peer that has read
+    // so far and still wants one of them will not get it any more.
+    struct mark {
+        std::uint64_t end_piece = 0;
+        std::uint64_t at_sequence = 0;
+    };
+    std::optional<mark> mark_;
 };
 
 }  // namespace diskhb::engine

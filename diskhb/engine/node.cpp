@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "diskhb/node.hpp"
 
-#include <pthread.h>
-#include <sys/prctl.h>
-
-#include <algorithm>
 #include <atomic>
 #include <thread>
 
+#include "engine/engine_thread.hpp"
 #include "engine/node_options_check.hpp"
+#include "engine/receive_area.hpp"
 #include "engine/ring_engine.hpp"
 #include "engine/thread_waker.hpp"
 #include "io/volume.hpp"
@@ -17,56 +15,30 @@ namespace diskhb {
 namespace {
 
 using namespace std::chrono_literals;
-
-constexpr auto reopen_pause = 250ms;  // after a loss, or while the volume is not there
-constexpr auto refused_pause = 2s;    // while it must not be used
-constexpr auto superblock_patience = 5s;
-
-io::backend backend_of(io_backend wanted) noexcept {
-    switch (wanted) {
-        case io_backend::uring:
-            return io::backend::uring;
-        case io_backend::posix:
-            return io::backend::posix;
-        case io_backend::automatic:
-            break;
-    }
-    return io::backend::automatic;
-}
-
-// The default slack of 50 us would be added to every sleep of a hot receiver (prctl(2)).
-void set_up_thread(const char* name) noexcept {
-    ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-    ::pthread_setname_np(::pthread_self(), name);
-}
-
-std::chrono::nanoseconds until(std::uint64_t at_ns, std::uint64_t now_ns) noexcept {
-    constexpr std::chrono::nanoseconds longest = 1s;  // stopping is noticed by then in any case
-    if (at_ns <= now_ns) {
-        return 0ns;
-    }
-    return std::min(longest, std::chrono::nanoseconds(std::min<std::uint64_t>(
-                                 at_ns - now_ns, static_cast<std::uint64_t>(longest.count()))));
-}
-
-// A volume that may not be used stays so until somebody acts; a missing one may come any moment.
-bool is_refusal(const boost::system::error_code& error) noexcept {
-    return error.category() == error_category() && error != errc::timed_out &&
-           error != errc::io_failed;
-}
+using engine::is_refusal;
+using engine::reopen_pause;
+using engine::set_up_thread;
+using engine::superblock_patience;
+using engine::until;
 
 }  // namespace
 
 class node::implementation : public std::enable_shared_from_this<implementation> {
   public:
     implementation(std::string path, node_options options)
-        : options_(checked_options(std::move(options))),
+        : options_(checked_options(std::move(options), path)),
           source_(std::move(path), io::path_source::access::read_write,
-                  backend_of(options_.backend)),
+                  engine::backend_of(options_.backend)),
           queue_(options_.queue_bytes, options_.fill_bytes),
           datagrams_(options_.on_datagram ? 0 : options_.receive_bytes),
           receiver_waker_(std::make_shared<engine::thread_waker>()),
-          flusher_waker_(std::make_shared<engine::thread_waker>()) {}
+          flusher_waker_(std::make_shared<engine::thread_waker>()) {
+        const engine::area_context context{&options_, &clock_, &counts_,
+                                           [this] { return engine(); }};
+        for (std::size_t index = 0; index < options_.receive_from.size(); ++index) {
+            areas_.push_back(std::make_unique<engine::receive_area>(context, index));
+        }
+    }
 
     void start();
     void stop(std::chrono::nanoseconds patience);
@@ -88,7 +60,8 @@ class node::implementation : public std::enable_shared_from_this<implementation>
   private:
     void run_receiver();
     void run_flusher();
-    void thread_ended() noexcept;
+    void start_thread(std::function<void()> body);
+    void wake_receiver(std::size_t area) noexcept;
 
     bool open_for_reading(std::unique_ptr<io::block_device>& device,
                           std::unique_ptr<io::channel>& channel);
@@ -116,6 +89,7 @@ class node::implementation : public std::enable_shared_from_this<implementation>
     // Built by the receiver's thread when it first sees the volume, then never changed: the
     // release there pairs with the acquire in engine().
     std::unique_ptr<engine::ring_engine> engine_;
+    std::vector<std::unique_ptr<engine::receive_area>> areas_;
     std::atomic<engine::ring_engine*> engine_ready_{nullptr};
     engine::ring_engine* engine() const noexcept {
         return engine_ready_.load(std::memory_order_acquire);
@@ -136,15 +110,37 @@ class node::implementation : public std::enable_shared_from_this<implementation>
     std::mutex end_lock_;
     std::condition_variable ended_;
     int running_ = 0;
-    std::thread receiver_thread_;
-    std::thread flusher_thread_;
+    std::vector<std::thread> threads_;
 };
 
 void node::implementation::start() {
-    const auto self = shared_from_this();
-    running_ = 2;
-    receiver_thread_ = std::thread([self] { self->run_receiver(); });
-    flusher_thread_ = std::thread([self] { self->run_flusher(); });
+    start_thread([this] { run_receiver(); });
+    start_thread([this] { run_flusher(); });
+    for (const auto& area : areas_) {
+        start_thread([this, &each = *area] { each.run(stopping_); });
+    }
+}
+
+// The thread holds this object, for it may hang in the device when all others are done with it.
+void node::implementation::start_thread(std::function<void()> body) {
+    {
+        const std::lock_guard guard(end_lock_);
+        ++running_;
+    }
+    threads_.emplace_back([self = shared_from_this(), body = std::move(body)] {
+        body();
+        const std::lock_guard guard(self->end_lock_);
+        --self->running_;
+        self->ended_.notify_all();
+    });
+}
+
+void node::implementation::wake_receiver(std::size_t area) noexcept {
+    if (area == 0) {
+        receiver_waker_->wake();
+    } else {
+        areas_[area - 1]->wake();
+    }
 }
 
 void node::implementation::stop(std::chrono::nanoseconds patience) {
@@ -156,28 +152,24 @@ void node::implementation::stop(std::chrono::nanoseconds patience) {
         found->messages().close();
     }
     datagrams_.close();
-    receiver_waker_->wake();
     flusher_waker_->wake();
+    for (std::size_t area = 0; area <= areas_.size(); ++area) {
+        wake_receiver(area);
+    }
     std::unique_lock guard(end_lock_);
     const bool all_ended = ended_.wait_for(guard, patience, [this] { return running_ == 0; });
     guard.unlock();
-    for (auto* thread : {&receiver_thread_, &flusher_thread_}) {
-        if (!thread->joinable()) {
-            continue;
-        }
+    for (std::thread& each : threads_) {
         if (all_ended) {
-            thread->join();
+            each.join();
         } else {
-            thread->detach();  // it hangs in the device; it holds this object until it returns
+            each.detach();  // it hangs in the device; it holds this object until it returns
         }
     }
     become(ring_state::stopped, {});
-}
-
-void node::implementation::thread_ended() noexcept {
-    const std::lock_guard guard(end_lock_);
-    --running_;
-    ended_.notify_all();
+    for (const auto& each : areas_) {
+        each->on_stopped();
+    }
 }
 
 void node::implementation::run_receiver() {
@@ -189,7 +181,7 @@ void node::implementation::run_receiver() {
             receiver_waker_->wait(pause_before_reopening());
             continue;
         }
-        engine::receiver& receiver = engine_->receiver();
+        engine::receiver& receiver = *engine_->receiver(0);
         const std::uint64_t next_ns = receiver.step(clock_.now_ns());
         watch_slot();
         if (receiver.lost()) {
@@ -208,7 +200,6 @@ void node::implementation::run_receiver() {
         }
     }
     receiver_waker_->use(nullptr);
-    thread_ended();
 }
 
 bool node::implementation::open_for_reading(std::unique_ptr<io::block_device>& device,
@@ -223,7 +214,7 @@ bool node::implementation::open_for_reading(std::unique_ptr<io::block_device>& d
     }
     device = std::move(opened->device);
     channel = device->make_channel(engine::receiver::channel_depth);
-    engine_->receiver().attach(*channel);
+    engine_->receiver(0)->attach(*channel);
     receiver_waker_->use(channel.get());
     const bool returned = incarnation() != 0;
     if (returned) {
@@ -250,7 +241,7 @@ bool node::implementation::accept_volume(const format::superblock& found) {
                                  &datagrams_,
                                  &echoes_,
                                  &counts_,
-                                 [waker = receiver_waker_] { waker->wake(); },
+                                 [this](std::size_t area) { wake_receiver(area); },
                                  {}},
             found);
     } catch (const setup_error& error) {
@@ -260,6 +251,9 @@ bool node::implementation::accept_volume(const format::superblock& found) {
     engine_->board().set_flusher(flusher_waker_);
     engine_ready_.store(engine_.get(), std::memory_order_release);
     flusher_waker_->wake();
+    for (const auto& each : areas_) {
+        each->wake();
+    }
     return true;
 }
 
@@ -330,7 +324,6 @@ void node::implementation::run_flusher() {
         }
     }
     flusher_waker_->use(nullptr);
-    thread_ended();
 }
 
 bool node::implementation::open_for_writing(std::unique_ptr<io::block_device>& device,
@@ -362,8 +355,7 @@ void node::implementation::report(const boost::system::error_code& error) {
 
 std::chrono::nanoseconds node::implementation::pause_before_reopening() const noexcept {
     const std::lock_guard guard(state_lock_);
-    return state_ == ring_state::refused ? std::chrono::nanoseconds(refused_pause)
-                                         : std::chrono::nanoseconds(reopen_pause);
+    return state_ == ring_state::refused ? engine::refused_pause : reopen_pause;
 }
 
 boost::system::error_code node::implementation::submit(
@@ -465,7 +457,7 @@ diskhb::statistics node::implementation::statistics() const {
             return std::chrono::nanoseconds(value);
         };
         const auto& writes = found->flusher().write_latency();
-        const auto& reads = found->receiver().read_latency();
+        const auto& reads = found->receiver(0)->read_latency();
         now.cluster_name = found->superblock().cluster_name;
         now.memory_bytes += found->memory_bytes();
         now.write_latency_p50 = nanoseconds(writes.percentile_ns(0.5));
@@ -473,8 +465,14 @@ diskhb::statistics node::implementation::statistics() const {
         now.read_latency_p50 = nanoseconds(reads.percentile_ns(0.5));
         now.read_latency_p99 = nanoseconds(reads.percentile_ns(0.99));
         now.io_pending = nanoseconds(
-            std::max(found->flusher().pending_ns(now_ns), found->receiver().pending_ns(now_ns)));
-        now.peers = found->receiver().peers(now_ns, found->flusher().next_sequence());
+            std::max(found->flusher().pending_ns(now_ns), found->receiver(0)->pending_ns(now_ns)));
+        now.peers = found->peers(now_ns);
+    }
+    for (const auto& each : areas_) {
+        now.receive_areas.push_back(each->status());
+        if (now.ring_error.empty() && now.state == ring_state::running) {
+            now.ring_error = now.receive_areas.back().error;
+        }
     }
     return now;
 }

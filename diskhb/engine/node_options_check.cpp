@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "format/frame.hpp"
 
@@ -22,9 +23,39 @@ void require(const char* name, Value value, Value least, Value most) {
     }
 }
 
+// Each receive volume is another one, and each node is read in one place.
+void check_receive_from(const node_options& options, const std::string& send_volume) {
+    std::set<std::string> paths = {send_volume};
+    std::set<std::uint32_t> nodes;
+    for (const receive_volume& each : options.receive_from) {
+        if (each.path.empty() || each.nodes.empty()) {
+            throw setup_error(exit_config, fmt::format("receive volume '{}' for {} nodes: needs a "
+                                                       "path and at least one node",
+                                                       each.path, each.nodes.size()));
+        }
+        if (!paths.insert(each.path).second) {
+            throw setup_error(exit_config,
+                              fmt::format("{} is named twice: the send volume and each receive "
+                                          "volume must be different ones",
+                                          each.path));
+        }
+        for (const std::uint32_t id : each.nodes) {
+            if (std::count(options.peers.begin(), options.peers.end(), id) == 0) {
+                throw setup_error(exit_config, fmt::format("node id {} of receive volume {} is not "
+                                                           "a peer",
+                                                           id, each.path));
+            }
+            if (!nodes.insert(id).second) {
+                throw setup_error(exit_config,
+                                  fmt::format("node id {} has two receive volumes", id));
+            }
+        }
+    }
+}
+
 }  // namespace
 
-node_options checked_options(node_options options) {
+node_options checked_options(node_options options, const std::string& send_volume) {
     require<nanoseconds>("ttl", options.ttl, 1ms, 10s);
     require<nanoseconds>("beat_interval", options.beat_interval, 5ms, 10s);
     require<nanoseconds>("peer_timeout", options.peer_timeout, options.beat_interval * 3, 60s);
@@ -53,6 +84,10 @@ node_options checked_options(node_options options) {
         throw setup_error(exit_config,
                           fmt::format("node id {} is ours and a peer's", options.node_id));
     }
+    if (options.read_deadline != 0ns) {
+        require<nanoseconds>("read_deadline", options.read_deadline, 1ms, 60s);
+    }
+    check_receive_from(options, send_volume);
     return options;
 }
 

@@ -13,18 +13,33 @@ namespace {
 
 constexpr std::uint64_t table_tag = UINT64_MAX;
 
+// Frames that were read are acknowledged after this time at the latest, where the sender waits for
+// it: short against any copy's lag, long enough for an answer to carry it.
+constexpr std::uint64_t acknowledge_within_ns = 1'000'000;
+
 format::slot_index slot_of(std::uint32_t node_id) noexcept {
     return static_cast<format::slot_index>(node_id - 1);
 }
 
 }  // namespace
 
+receiver::peer_entry::peer_entry(const receiver_setup& setup, std::uint32_t id,
+                                 ring::counters& counts)
+    : slot(slot_of(id)),
+      reader({setup.measures, setup.cluster, slot_of(setup.node_id), slot_of(id), setup.ttl_ns,
+              setup.source, setup.peer_timeout_ns, setup.beats},
+             counts),
+      life(setup.peer_timeout_ns),
+      deadline(setup.read_deadline_ns) {
+    published.node_id = id;
+}
+
 receiver::receiver(const receiver_setup& setup, acknowledgement_board& board,
                    ring::counters& counts, receive_observer& observer)
     : setup_(setup),
       own_slot_(slot_of(setup.node_id)),
-      first_slot_(own_slot_),
-      last_slot_(own_slot_),
+      first_slot_(setup.source == ring::block_source::copy ? format::slots_max : own_slot_),
+      last_slot_(setup.source == ring::block_source::copy ? 0 : own_slot_),
       board_(&board),
       counts_(&counts),
       observer_(&observer),
@@ -34,19 +49,11 @@ receiver::receiver(const receiver_setup& setup, acknowledgement_board& board,
       ring_reads_(std::min<std::size_t>(ring_reads_most, setup.peers.size())) {
     for (const std::uint32_t id : setup.peers) {
         DISKHB_ASSERT(id >= 1 && id <= setup.measures.slots && id != setup.node_id);
-        const ring::reader_setup reading{setup.measures, setup.cluster, own_slot_, slot_of(id),
-                                         setup.ttl_ns};
-        peers_.push_back({id,
-                          slot_of(id),
-                          ring::peer_reader(reading, counts),
-                          ring::liveness(setup.peer_timeout_ns),
-                          {},
-                          0,
-                          0});
-        peers_.back().published.node_id = id;
+        peers_.emplace_back(setup, id, counts);
         first_slot_ = std::min(first_slot_, slot_of(id));
         last_slot_ = std::max(last_slot_, slot_of(id));
     }
+    DISKHB_ASSERT(first_slot_ <= last_slot_);
     for (auto& each : ring_reads_) {
         each.buffer = std::make_unique<io::aligned_buffer>(setup.read_bytes);
     }
@@ -58,14 +65,14 @@ void receiver::attach(io::channel& channel) noexcept {
     lost_ = false;
     phase_ = phase::sleeping;
     next_poll_ns_ = 0;
-    if (incarnation_ == 0) {
+    if (incarnation_.load(std::memory_order_relaxed) == 0) {
         watch_.reset();  // nobody watched the slot while the volume was away
     }
 }
 
 void receiver::joined_as(std::uint64_t incarnation) noexcept {
-    incarnation_ = incarnation;
-    if (incarnation == 0) {
+    incarnation_.store(incarnation, std::memory_order_relaxed);
+    if (incarnation == 0 && setup_.source == ring::block_source::shared_volume) {
         watch_.reset();
     }
 }
@@ -94,6 +101,9 @@ std::uint64_t receiver::step(std::uint64_t now_ns) noexcept {
 }
 
 bool receiver::expect_answer() noexcept {
+    if (peers_.empty()) {
+        return false;
+    }
     answer_expected_.store(true, std::memory_order_relaxed);
     return sleeps_long_.exchange(false, std::memory_order_relaxed);
 }
@@ -162,16 +172,19 @@ void receiver::on_read_failed(std::uint64_t now_ns) noexcept {
     counts_->add(counter::read_errors);
     for (auto& each : peers_) {
         each.life.step(ring::observation::unreadable, now_ns);
-        publish(each);
+        publish(each, now_ns);
     }
 }
 
 void receiver::on_table(std::uint64_t now_ns) noexcept {
     table_seen_ns_.store(now_ns, std::memory_order_relaxed);
-    on_own_block(now_ns);
+    if (setup_.source == ring::block_source::shared_volume) {
+        on_own_block(now_ns);
+    }
     for (auto& each : peers_) {
         on_peer_block(each, now_ns);
     }
+    step_deadlines(now_ns);
     if (!start_ring_reads(now_ns)) {
         finish_cycle(now_ns);
     }
@@ -180,8 +193,9 @@ void receiver::on_table(std::uint64_t now_ns) noexcept {
 void receiver::on_own_block(std::uint64_t now_ns) noexcept {
     const auto block = block_of(own_slot_);
     const auto stamp = format::peek_stamp(block);
-    if (incarnation_ != 0) {
-        watch_.after_join(stamp, incarnation_);
+    const std::uint64_t incarnation = incarnation_.load(std::memory_order_relaxed);
+    if (incarnation != 0) {
+        watch_.after_join(stamp, incarnation);
         return;
     }
     const auto content = format::decode_table(block, setup_.measures, setup_.cluster, own_slot_);
@@ -202,11 +216,54 @@ void receiver::on_peer_block(peer_entry& of, std::uint64_t now_ns) noexcept {
     const auto state_before = of.life.state();
     of.life.step(observed, now_ns);
     if (seen == news::beat || seen == news::farewell || seen == news::first_sight) {
+        on_echo(of, now_ns);
         observer_->on_peer_block(of.slot, of.reader.incarnation(),
                                  of.reader.acknowledgement_of_us());
     }
     if (seen != news::none || of.life.state() != state_before) {
-        publish(of);
+        publish(of, now_ns);
+    }
+}
+
+// What the peer's new block says of ours.
+void receiver::on_echo(peer_entry& of, std::uint64_t now_ns) noexcept {
+    const auto& ack = of.reader.acknowledgement_of_us();
+    const std::uint64_t incarnation = incarnation_.load(std::memory_order_relaxed);
+    const auto encoded_ns = setup_.beats == nullptr
+                                ? std::nullopt
+                                : setup_.beats->encoded_ns(ack.incarnation, ack.beat);
+    const std::lock_guard guard(lock_);
+    if (incarnation == 0 || ack.incarnation != incarnation) {
+        of.echoed_beat = 0;
+        of.deadline.restart();
+        return;
+    }
+    if (ring::before(of.echoed_beat, ack.beat)) {
+        of.echoed_beat = ack.beat;
+        of.echo_ns = now_ns;
+    }
+    of.deadline.on_echo(ack.read_sequence, encoded_ns.value_or(0), now_ns);
+}
+
+void receiver::step_deadlines(std::uint64_t now_ns) noexcept {
+    if (setup_.read_deadline_ns == 0) {
+        return;
+    }
+    const std::lock_guard guard(lock_);
+    for (auto& each : peers_) {
+        each.deadline.step(now_ns);
+    }
+}
+
+void receiver::on_announced(std::uint64_t end_sequence, std::uint64_t begun_ns,
+                            const slot_set& destinations) noexcept {
+    const std::lock_guard guard(lock_);
+    for (auto& each : peers_) {
+        const bool owes_us =
+            each.published.acknowledges_us && each.published.state == peer_state::alive;
+        if (owes_us && destinations.test(each.slot)) {
+            each.deadline.on_written(end_sequence, begun_ns);
+        }
     }
 }
 
@@ -249,13 +306,22 @@ void receiver::on_ring_reads(std::uint64_t now_ns) noexcept {
 void receiver::finish_cycle(std::uint64_t now_ns) noexcept {
     phase_ = phase::sleeping;
     bool unread = false;
+    bool owes_answer = false;
     for (auto& each : peers_) {
         const std::uint64_t before = each.reader.next_sequence();
         each.reader.on_inline(now_ns, *observer_);
         frames_came_ = frames_came_ || each.reader.next_sequence() != before;
         unread = unread || each.reader.wanted(setup_.read_bytes).has_value();
         board_->set(each.slot, {each.reader.incarnation(), each.reader.next_sequence(),
-                                observer_->message_sequence_from(each.slot)});
+                                observer_->message_sequence_from(each.slot), each.reader.beat()});
+        owes_answer = owes_answer || each.reader.frames_read() != each.frames_read;
+        each.frames_read = each.reader.frames_read();
+    }
+    // Only frames are answered: a block that brings none but this answer asks for none itself.
+    const bool is_measured =
+        setup_.read_deadline_ns != 0 || setup_.source == ring::block_source::copy;
+    if (owes_answer && is_measured) {
+        board_->want_by(now_ns + acknowledge_within_ns);
     }
     if (frames_came_ || ring_reads_used_ > 0) {
         poll_.on_activity(now_ns);
@@ -265,32 +331,55 @@ void receiver::finish_cycle(std::uint64_t now_ns) noexcept {
     next_poll_ns_ = unread && frames_came_ ? now_ns : next_ns;
 }
 
-void receiver::publish(peer_entry& of) noexcept {
+void receiver::publish(peer_entry& of, std::uint64_t now_ns) noexcept {
+    const std::uint64_t incarnation = incarnation_.load(std::memory_order_relaxed);
     const std::lock_guard guard(lock_);
     of.published.state = of.life.state();
     of.published.incarnation = of.reader.incarnation();
     of.published.frames_read = of.reader.frames_read();
     of.published.frames_lost = of.reader.frames_lost();
     const auto& ack = of.reader.acknowledgement_of_us();
-    of.published.acknowledges_us = incarnation_ != 0 && ack.incarnation == incarnation_;
+    of.published.acknowledges_us = incarnation != 0 && ack.incarnation == incarnation;
     of.read_of_ours = ack.read_sequence;
     of.heard_ns = of.life.heard_ns();
+    if (of.published.state != peer_state::alive) {
+        of.deadline.restart();  // what it has not read by now may be read late or never
+    }
+    of.deadline.step(now_ns);
+}
+
+peer_status receiver::status_of(const peer_entry& of, std::uint64_t now_ns,
+                                std::uint64_t our_end) const {
+    const std::uint64_t table_seen_ns = table_seen_ns_.load(std::memory_order_relaxed);
+    const std::uint64_t unread_ns = now_ns - std::min(now_ns, table_seen_ns);
+    const auto since = [&](std::uint64_t at_ns) {
+        return at_ns == 0 ? 0 : now_ns - std::min(now_ns, at_ns);
+    };
+    const auto duration = [](std::uint64_t value) { return std::chrono::nanoseconds(value); };
+    peer_status copy = of.published;
+    copy.state = ring::state_unread(copy.state, unread_ns, setup_.peer_timeout_ns);
+    if (copy.acknowledges_us && ring::before(of.read_of_ours, our_end)) {
+        copy.unread_by_peer = our_end - of.read_of_ours;
+    }
+    copy.heard_ago = duration(since(of.heard_ns));
+    copy.hears_us = copy.state == peer_state::alive && copy.acknowledges_us &&
+                    since(of.echo_ns) < setup_.peer_timeout_ns;
+    if (copy.state == peer_state::alive && of.deadline.is_late(now_ns)) {
+        copy.state = peer_state::late;
+    }
+    copy.lag_p50 = duration(of.deadline.lag().percentile_ns(0.5));
+    copy.lag_p99 = duration(of.deadline.lag().percentile_ns(0.99));
+    copy.lag_most = duration(of.deadline.lag_most_ns());
+    copy.deadline_breaches = of.deadline.breaches(now_ns);
+    copy.deadline_bursts = of.deadline.bursts(now_ns);
+    return copy;
 }
 
 std::vector<peer_status> receiver::peers(std::uint64_t now_ns, std::uint64_t our_end) const {
-    const std::uint64_t table_seen_ns = table_seen_ns_.load(std::memory_order_relaxed);
-    const std::uint64_t unread_ns = now_ns - std::min(now_ns, table_seen_ns);
     const std::lock_guard guard(lock_);
     std::vector<peer_status> copies;
     for (const auto& each : peers_) {
-        copies.push_back(each.published);
-        copies.back().state =
-            ring::state_unread(each.published.state, unread_ns, setup_.peer_timeout_ns);
-        if (each.published.acknowledges_us && ring::before(each.read_of_ours, our_end)) {
-            copies.back().unread_by_peer = our_end - each.read_of_ours;
-        }
-        copies.back().heard_ago = std::chrono::nanoseconds(
-            each.heard_ns == 0 || each.heard_ns > now_ns ? 0 : now_ns - each.heard_ns);
+        copies.push_back(status_of(each, now_ns, our_end));
     }
     return copies;
 }

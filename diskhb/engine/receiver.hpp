@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The receiver: reads the node table with one read, then what is new in peers' rings, hands out
-// their frames, keeps the peers' liveness and our acknowledgements (doc/engine.md, "The
-// receiver"). It never waits; the thread that owns it does, or a simulator.
+// The receiver of one area: reads its node table with one read, then what is new in peers' rings,
+// hands out their frames, keeps the peers' liveness and our acknowledgements (doc/engine.md, "The
+// receiver"). It never waits; the thread that owns it does, or a simulator. Each area that peers
+// are read from has a receiver and a thread of its own.
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
 
 #include "engine/acknowledgement_board.hpp"
+#include "engine/echo_deadline.hpp"
+#include "engine/flusher.hpp"
 #include "engine/latency.hpp"
 #include "engine/poll_policy.hpp"
 #include "engine/slot_watch.hpp"
@@ -29,9 +33,14 @@ struct receiver_setup {
     std::uint64_t ttl_ns = 0;
     std::uint64_t peer_timeout_ns = 0;
     poll_settings poll;
+    // A copy of the peers' send volume: our own slot is not looked at. Otherwise it is watched.
+    ring::block_source source = ring::block_source::shared_volume;
+    std::uint64_t read_deadline_ns = 0;     // 0: none
+    const ring::beat_log* beats = nullptr;  // of our own blocks; null: echoes say nothing
 };
 
-// Told what the receiver finds; called on the receiver's thread.
+// Told what a receiver finds; called on that receiver's thread. With several areas it is called by
+// several threads at once, for different peers.
 class receive_observer : public ring::frame_sink {
   public:
     // A new block of a peer: its incarnation, and what it has read of ours.
@@ -53,7 +62,8 @@ class receiver {
     // A channel to the volume, with nothing in flight and a depth of channel_depth.
     void attach(io::channel& channel) noexcept;
     void detach() noexcept { channel_ = nullptr; }
-    // We write into our slot from now on, as `incarnation`; 0: we do not, watch the slot again.
+    // We write into our slot from now on, as `incarnation`; 0: we do not, watch the slot again. The
+    // receiver's own thread; any thread where the source is a copy.
     void joined_as(std::uint64_t incarnation) noexcept;
 
     // Reaps, decides, submits. Returns when to be called next at the latest; earlier when the
@@ -69,23 +79,36 @@ class receiver {
     bool busy() const noexcept { return in_flight_ > 0; }
     slot_state slot() const noexcept { return watch_.state(); }
 
+    // A block of ours is about to be written: see send_observer. The flusher's thread.
+    void on_announced(std::uint64_t end_sequence, std::uint64_t begun_ns,
+                      const slot_set& destinations) noexcept;
+
     // Any thread. A peer is unseen when the table was not read for the peer timeout, whether reads
     // fail or hang. our_end: the sequence after the last frame that we have written.
     std::vector<peer_status> peers(std::uint64_t now_ns, std::uint64_t our_end) const;
     std::uint64_t pending_ns(std::uint64_t now_ns) const noexcept;
     const latency_histogram& read_latency() const noexcept { return read_latency_; }
+    // Any thread: when the table was last read, by our clock; 0 if never.
+    std::uint64_t table_seen_ns() const noexcept {
+        return table_seen_ns_.load(std::memory_order_relaxed);
+    }
     std::size_t memory_bytes() const noexcept;
 
   private:
     struct peer_entry {
-        std::uint32_t node_id = 0;
-        format::slot_index slot = 0;
+        peer_entry(const receiver_setup& setup, std::uint32_t id, ring::counters& counts);
+
+        format::slot_index slot;
         ring::peer_reader reader;
         ring::liveness life;
+        std::uint64_t frames_read = 0;  // of the reader, when it was last looked at
         // Under lock_:
         peer_status published;
         std::uint64_t heard_ns = 0;
         std::uint64_t read_of_ours = 0;
+        std::uint64_t echoed_beat = 0;  // of our present life
+        std::uint64_t echo_ns = 0;      // when that beat came back first
+        echo_deadline deadline;
     };
     struct ring_read {
         peer_entry* of = nullptr;
@@ -104,7 +127,10 @@ class receiver {
     void on_ring_reads(std::uint64_t now_ns) noexcept;
     void finish_cycle(std::uint64_t now_ns) noexcept;
     void on_read_failed(std::uint64_t now_ns) noexcept;
-    void publish(peer_entry& of) noexcept;
+    void publish(peer_entry& of, std::uint64_t now_ns) noexcept;
+    void on_echo(peer_entry& of, std::uint64_t now_ns) noexcept;
+    void step_deadlines(std::uint64_t now_ns) noexcept;
+    peer_status status_of(const peer_entry& of, std::uint64_t now_ns, std::uint64_t our_end) const;
     std::span<const std::byte> block_of(format::slot_index slot) const noexcept;
     void submit(std::uint64_t offset, std::span<std::byte> into, std::uint64_t tag,
                 std::uint64_t now_ns) noexcept;
@@ -117,11 +143,11 @@ class receiver {
     ring::counters* counts_;
     receive_observer* observer_;
     io::channel* channel_ = nullptr;
-    std::uint64_t incarnation_ = 0;  // ours
+    std::atomic<std::uint64_t> incarnation_{0};  // ours
     slot_watch watch_;
     poll_policy poll_;
-    std::vector<peer_entry> peers_;
-    mutable std::mutex lock_;  // guards what statistics() reads of peers_
+    std::deque<peer_entry> peers_;
+    mutable std::mutex lock_;  // guards what statistics() and the flusher's thread share of peers_
 
     phase phase_ = phase::sleeping;
     unsigned in_flight_ = 0;

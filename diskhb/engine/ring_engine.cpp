@@ -70,17 +70,37 @@ flusher_setup flusher_of(const ring_context& context, const format::superblock& 
     return setup;
 }
 
-receiver_setup receiver_of(const ring_context& context, const format::superblock& superblock) {
+// Those peers that are not read from a copy.
+std::vector<std::uint32_t> peers_here(const node_options& options) {
+    std::vector<std::uint32_t> here;
+    for (const std::uint32_t id : options.peers) {
+        const bool is_elsewhere = std::any_of(
+            options.receive_from.begin(), options.receive_from.end(), [id](const auto& each) {
+                return std::find(each.nodes.begin(), each.nodes.end(), id) != each.nodes.end();
+            });
+        if (!is_elsewhere) {
+            here.push_back(id);
+        }
+    }
+    return here;
+}
+
+receiver_setup receiver_of(const ring_context& context, const format::superblock& superblock,
+                           const ring::beat_log& beats, std::vector<std::uint32_t> peers,
+                           ring::block_source source) {
     const node_options& options = *context.options;
     receiver_setup setup;
     setup.measures = superblock.measures;
     setup.cluster = superblock.cluster;
     setup.node_id = options.node_id;
-    setup.peers = options.peers;
+    setup.peers = std::move(peers);
     setup.read_bytes = ring::longest_batch_bytes(superblock.measures);
     setup.ttl_ns = ns(options.ttl);
     setup.peer_timeout_ns = ns(options.peer_timeout);
     setup.poll = {ns(options.poll_hot), ns(options.hot_time), ns(options.poll_idle)};
+    setup.source = source;
+    setup.read_deadline_ns = ns(options.read_deadline);
+    setup.beats = &beats;
     return setup;
 }
 
@@ -98,8 +118,84 @@ ring_engine::ring_engine(const ring_context& context, const format::superblock& 
       board_(superblock.measures.slots),
       messages_(messages_of(*context.options, superblock), *context.queue, *context.counts,
                 *context.time),
-      flusher_(flusher_of(context, superblock), *context.queue, board_, *context.counts, *this),
-      receiver_(receiver_of(context, superblock), board_, *context.counts, *this) {}
+      flusher_(flusher_of(context, superblock), *context.queue, board_, beats_, *context.counts,
+               *this),
+      receiver_(receiver_of(context, superblock, beats_, peers_here(*context.options),
+                            ring::block_source::shared_volume),
+                board_, *context.counts, *this),
+      copies_(context.options->receive_from.size()) {
+    for (std::size_t index = 0; index < copies_.size(); ++index) {
+        copies_[index].nodes = context.options->receive_from[index].nodes;
+    }
+}
+
+boost::system::error_code ring_engine::check_area(const copy& known,
+                                                  const format::superblock& found) const noexcept {
+    if (found.cluster == superblock_.cluster) {
+        return errc::same_volume;
+    }
+    if (known.receiver && known.cluster != found.cluster) {
+        return errc::volume_changed;
+    }
+    if (found.cluster_name != superblock_.cluster_name) {
+        return errc::wrong_cluster;
+    }
+    const bool is_alike = found.measures.block_bytes == superblock_.measures.block_bytes &&
+                          found.measures.slots == superblock_.measures.slots &&
+                          found.measures.ring_bytes == superblock_.measures.ring_bytes;
+    return is_alike ? boost::system::error_code() : errc::other_measures;
+}
+
+boost::system::error_code ring_engine::accept_area(std::size_t area,
+                                                   const format::superblock& found) {
+    DISKHB_ASSERT(area >= 1 && area <= copies_.size());
+    copy& of = copies_[area - 1];
+    const auto error = check_area(of, found);
+    if (error || of.receiver) {
+        return error;
+    }
+    of.cluster = found.cluster;
+    receive_observer& observer = *this;
+    auto made = std::make_unique<engine::receiver>(
+        receiver_of(context_, found, beats_, of.nodes, ring::block_source::copy), board_,
+        *context_.counts, observer);
+    const std::lock_guard guard(lives_lock_);
+    made->joined_as(incarnation());
+    of.receiver = std::move(made);
+    of.ready.store(of.receiver.get(), std::memory_order_release);
+    return {};
+}
+
+engine::receiver* ring_engine::receiver(std::size_t area) noexcept {
+    return area == 0 ? &receiver_ : copies_[area - 1].ready.load(std::memory_order_acquire);
+}
+
+template <class Action>
+void ring_engine::for_each_receiver(Action&& action) {
+    for (std::size_t area = 0; area < areas(); ++area) {
+        if (engine::receiver* const found = receiver(area)) {
+            action(area, *found);
+        }
+    }
+}
+
+std::vector<peer_status> ring_engine::peers(std::uint64_t now_ns) noexcept {
+    std::vector<peer_status> all;
+    const std::uint64_t our_end = flusher_.next_sequence();
+    for (std::size_t area = 0; area < areas(); ++area) {
+        if (engine::receiver* const found = receiver(area)) {
+            const auto some = found->peers(now_ns, our_end);
+            all.insert(all.end(), some.begin(), some.end());
+            continue;
+        }
+        for (const std::uint32_t id : copies_[area - 1].nodes) {
+            all.emplace_back().node_id = id;
+        }
+    }
+    std::sort(all.begin(), all.end(),
+              [](const auto& left, const auto& right) { return left.node_id < right.node_id; });
+    return all;
+}
 
 ring_engine::slot_change ring_engine::watch_slot() {
     const bool lives = incarnation_.load(std::memory_order_relaxed) != 0;
@@ -119,8 +215,9 @@ ring_engine::slot_change ring_engine::watch_slot() {
 }
 
 void ring_engine::live_as(std::uint64_t incarnation) noexcept {
+    const std::lock_guard guard(lives_lock_);
     messages_.restart(incarnation);
-    receiver_.joined_as(incarnation);
+    for_each_receiver([&](std::size_t, engine::receiver& each) { each.joined_as(incarnation); });
     incarnation_.store(incarnation, std::memory_order_release);
 }
 
@@ -130,7 +227,13 @@ void ring_engine::close_delivery() noexcept {
 }
 
 std::size_t ring_engine::memory_bytes() const noexcept {
-    return flusher_.memory_bytes() + receiver_.memory_bytes() + messages_.memory_bytes();
+    std::size_t bytes = flusher_.memory_bytes() + receiver_.memory_bytes() +
+                        messages_.memory_bytes() + beats_.memory_bytes();
+    for (const copy& each : copies_) {
+        const engine::receiver* const found = each.ready.load(std::memory_order_acquire);
+        bytes += found == nullptr ? 0 : found->memory_bytes();
+    }
+    return bytes;
 }
 
 void ring_engine::on_message_left(format::slot_index destination) noexcept {
@@ -141,10 +244,19 @@ void ring_engine::on_written(std::uint64_t end_sequence) noexcept {
     messages_.on_written(end_sequence);
     if (end_sequence != written_end_) {
         written_end_ = end_sequence;
-        if (receiver_.expect_answer() && context_.wake_receiver) {
-            context_.wake_receiver();
-        }
+        for_each_receiver([&](std::size_t area, engine::receiver& each) {
+            if (each.expect_answer() && context_.wake_receiver) {
+                context_.wake_receiver(area);
+            }
+        });
     }
+}
+
+void ring_engine::on_announced(std::uint64_t end_sequence, std::uint64_t begun_ns,
+                               const slot_set& destinations) noexcept {
+    for_each_receiver([&](std::size_t, engine::receiver& each) {
+        each.on_announced(end_sequence, begun_ns, destinations);
+    });
 }
 
 void ring_engine::on_frame(format::slot_index from, const format::frame& received) noexcept {

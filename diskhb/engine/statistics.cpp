@@ -51,6 +51,8 @@ const char* peer_state_name(peer_state state) noexcept {
             return "unknown";
         case peer_state::alive:
             return "alive";
+        case peer_state::late:
+            return "late";
         case peer_state::silent:
             return "silent";
         case peer_state::stopped:

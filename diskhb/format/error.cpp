@@ -59,6 +59,14 @@ description describe(errc code) noexcept {
             return {"wrong_cluster", "The volume belongs to a cluster of another name."};
         case errc::io_failed:
             return {"io_failed", "The device reported an error."};
+        case errc::same_volume:
+            return {"same_volume",
+                    "This is our own send volume or a copy of it; a receive volume is a copy of "
+                    "the peers' one."};
+        case errc::other_measures:
+            return {"other_measures",
+                    "The slots, rings or blocks are not of the same number and size as those of "
+                    "the send volume."};
     }
     return {"unknown", "Unknown error."};
 }

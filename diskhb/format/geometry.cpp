@@ -23,7 +23,8 @@ bool power_of_two_between(Number value, Number low, Number high) noexcept {
 result<geometry> make_geometry(std::uint32_t block_bytes, std::uint16_t slots,
                                std::uint64_t ring_bytes, std::uint64_t volume_bytes) noexcept {
     if (!power_of_two_between(block_bytes, block_bytes_min, block_bytes_max) || slots < slots_min ||
-        slots > slots_max || !power_of_two_between(ring_bytes, ring_bytes_min, ring_bytes_max) ||
+        slots > slots_most(block_bytes) ||
+        !power_of_two_between(ring_bytes, ring_bytes_min, ring_bytes_max) ||
         volume_bytes > volume_bytes_max) {
         return errc::malformed;
     }

@@ -16,6 +16,12 @@ inline constexpr std::uint32_t block_bytes_min = 4096;
 inline constexpr std::uint32_t block_bytes_max = 65536;
 inline constexpr std::uint16_t slots_min = 2;
 inline constexpr std::uint16_t slots_max = 128;
+
+// With that block size: a table block holds an acknowledgement a slot, and room for frames.
+constexpr std::uint16_t slots_most(std::uint32_t block_bytes) noexcept {
+    return block_bytes <= block_bytes_min ? 96 : slots_max;
+}
+
 inline constexpr std::uint64_t ring_bytes_min = 256 * 1024;
 inline constexpr std::uint64_t ring_bytes_max = 1ULL << 30;
 // A datagram, or a piece of a message, in one frame.
@@ -25,7 +31,7 @@ inline constexpr slot_index every_slot = 0xffff;  // destination: all nodes but 
 // The measures of a volume, fixed by `diskhb format`. Build it with make_geometry only.
 struct geometry {
     std::uint32_t block_bytes = 0;   // power of two
-    std::uint16_t slots = 0;         // slots_min .. slots_max
+    std::uint16_t slots = 0;         // slots_min .. slots_most(block_bytes)
     std::uint64_t ring_bytes = 0;    // of one slot's ring; power of two
     std::uint64_t volume_bytes = 0;  // where the superblock's copy ends
 

@@ -19,7 +19,13 @@ constexpr std::size_t inline_bytes_at = 144;
 constexpr std::size_t inline_count_at = 148;
 constexpr std::size_t reserved_at = 152;
 constexpr std::size_t acks_at = table_fixed_bytes;
-static_assert(acks_at + slots_max * acknowledgement_bytes < block_bytes_min);
+// There is always room for a few small frames.
+constexpr std::size_t inline_bytes_least = 512;
+constexpr bool has_room(std::uint32_t block_bytes) noexcept {
+    return acks_at + slots_most(block_bytes) * acknowledgement_bytes + inline_bytes_least <=
+           block_bytes;
+}
+static_assert(has_room(block_bytes_min) && has_room(2 * block_bytes_min));
 
 // Where the inline frames begin.
 std::size_t inline_at(const geometry& measures) noexcept {
@@ -80,6 +86,7 @@ void encode_table(std::span<std::byte> block, const geometry& measures, const uu
         store(block, offset, ack.incarnation);
         store(block, offset + 8, ack.read_sequence);
         store(block, offset + 16, ack.message_sequence);
+        store(block, offset + 24, ack.beat);
         offset += acknowledgement_bytes;
     }
     store_bytes(block, offset, inline_frames);
@@ -134,7 +141,8 @@ acknowledgement acknowledgement_of(const table_view& view, slot_index slot) noex
     const std::size_t offset = slot * acknowledgement_bytes;
     return {load<std::uint64_t>(view.acknowledgements, offset),
             load<std::uint64_t>(view.acknowledgements, offset + 8),
-            load<std::uint64_t>(view.acknowledgements, offset + 16)};
+            load<std::uint64_t>(view.acknowledgements, offset + 16),
+            load<std::uint64_t>(view.acknowledgements, offset + 24)};
 }
 
 }  // namespace diskhb::format

@@ -15,14 +15,15 @@ namespace diskhb::format {
 enum class node_state : std::uint16_t { running = 1, stopped = 2 };
 
 // What a node has read from one peer. All zero: nothing of any incarnation.
-// Offsets: 0 incarnation, 8 read_sequence, 16 message_sequence; each u64.
+// Offsets: 0 incarnation, 8 read_sequence, 16 message_sequence, 24 beat; each u64.
 struct acknowledgement {
     std::uint64_t incarnation = 0;       // the peer's, as read
     std::uint64_t read_sequence = 0;     // every frame before this one was read or is lost
     std::uint64_t message_sequence = 0;  // every message piece to us before this one was delivered
+    std::uint64_t beat = 0;              // of the peer's newest table block that was accepted
     bool operator==(const acknowledgement&) const = default;
 };
-inline constexpr std::size_t acknowledgement_bytes = 24;
+inline constexpr std::size_t acknowledgement_bytes = 32;
 
 // Offsets in the block: 96 node_id u32, 100 state u16, 102 ack count u16, 104 clock_ns u64,
 // 112 tail u64, 120 tail_sequence u64, 128 head u64, 136 head_sequence u64, 144 inline bytes u32,

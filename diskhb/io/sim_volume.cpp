@@ -97,6 +97,9 @@ void sim_volume::finish(const sim_operation& operation, std::uint64_t time_ns) {
             ++operation.port->misuses;
         }
         land(operation);
+        if (watcher_) {
+            watcher_(operation.offset, operation.data.size());
+        }
     }
     if (operation.answer_to->open) {
         operation.answer_to->done.push_back({operation.wanted.tag, operation.error});

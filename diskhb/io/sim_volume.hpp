@@ -10,6 +10,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -89,6 +90,10 @@ class sim_volume {
     // Of the writes of this port in flight only some pieces will have landed in the end.
     void tear(const sim_port_state& port);
 
+    // Told of each write, offset and bytes, when its last piece has taken effect; one watcher.
+    using watcher = std::function<void(std::uint64_t offset, std::size_t bytes)>;
+    void watch(watcher told) { watcher_ = std::move(told); }
+
     // A storage snapshot taken, and rolled back to later. What is in flight lands all the same.
     std::vector<std::byte> snapshot() const { return memory_; }
     void restore(const std::vector<std::byte>& earlier);
@@ -107,6 +112,7 @@ class sim_volume {
     sim_clock& clock_;
     std::uint32_t block_bytes_;
     std::vector<std::byte> memory_;
+    watcher watcher_;
     std::map<due, sim_operation> in_flight_;
     std::uint64_t submitted_ = 0;
     // The two contents before the present one, for stale reads; by block number.

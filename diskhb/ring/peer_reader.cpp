@@ -56,27 +56,60 @@ peer_reader::news peer_reader::stale() noexcept {
 
 peer_reader::news peer_reader::accept(const format::table_view& seen,
                                       const read_times& when) noexcept {
-    if (seen.incarnation != view_.incarnation) {
-        return is_former(seen.incarnation) ? stale() : accept_newcomer(seen, when);
+    if (seen.incarnation == view_.incarnation) {
+        newcomer_ = {};  // it was none: the present life goes on
+        return accept_beat(seen, when);
     }
-    newcomer_ = {};  // it was none: the present life goes on
-    return accept_beat(seen, when);
+    if (is_proven_newer(seen)) {
+        follow(newcomer_of(seen, when), seen);
+        return seen.state == format::node_state::running ? news::beat : news::farewell;
+    }
+    return is_former(seen.incarnation) ? stale() : accept_newcomer(seen, when);
+}
+
+// When we encoded the beat that the block echoes, at the latest as late as that; 0 if it echoes
+// none of our present life.
+std::uint64_t peer_reader::echoed_ns(const format::table_view& seen) const noexcept {
+    if (setup_.beats == nullptr) {
+        return 0;
+    }
+    const auto ack = format::acknowledgement_of(seen, setup_.own_slot);
+    return setup_.beats->encoded_ns(ack.incarnation, ack.beat).value_or(0);
+}
+
+bool peer_reader::is_proven_newer(const format::table_view& seen) const noexcept {
+    return setup_.source == block_source::copy && view_.incarnation != 0 &&
+           echoed_ns(seen) > accepted_ns_;
+}
+
+peer_reader::newcomer peer_reader::newcomer_of(const format::table_view& seen,
+                                               const read_times& when) const noexcept {
+    return {seen, seen.head_sequence + seen.inline_count, last_issued_ns_, when.done_ns,
+            echoed_ns(seen)};
+}
+
+// Starts to read a life with this very block.
+void peer_reader::follow(const newcomer& first, const format::table_view& seen) noexcept {
+    start_behind(first);
+    ack_ = format::acknowledgement_of(seen, setup_.own_slot);
 }
 
 peer_reader::news peer_reader::accept_newcomer(const format::table_view& seen,
                                                const read_times& when) noexcept {
     if (seen.incarnation != newcomer_.header.incarnation) {
-        newcomer_ = {seen, seen.head_sequence + seen.inline_count, last_issued_ns_, when.done_ns};
+        newcomer_ = newcomer_of(seen, when);
         last_issued_ns_ = when.issued_ns;
         if (view_.incarnation != 0) {
             return news::none;
         }
-        start_behind(newcomer_);
-        ack_ = format::acknowledgement_of(seen, setup_.own_slot);
+        follow(newcomer_, seen);
         return news::first_sight;
     }
     if (!before(newcomer_.header.sequence, seen.sequence)) {
         return stale();
+    }
+    if (setup_.source == block_source::copy && when.done_ns - accepted_ns_ < setup_.silence_ns) {
+        return stale();  // out of order, or soon proven to be the newer life
     }
     start_behind(newcomer_);
     return accept_beat(seen, when);
@@ -90,6 +123,8 @@ peer_reader::news peer_reader::accept_beat(const format::table_view& seen,
     }
     ack_ = format::acknowledgement_of(seen, setup_.own_slot);
     age_.advance(seen.clock_ns, last_issued_ns_, when.done_ns);
+    age_.on_echo(echoed_ns(seen));
+    accepted_ns_ = when.done_ns;
     last_issued_ns_ = when.issued_ns;
     view_ = seen;
     view_is_current_ = true;
@@ -115,6 +150,9 @@ void peer_reader::start_behind(const newcomer& first) noexcept {
         former_next_ = (former_next_ + 1) % former_.size();
     }
     age_.restart(first.header.clock_ns, first.unseen_ns, first.seen_ns);
+    age_.on_echo(first.echoed_ns);
+    order_floor_ns_ = accepted_ns_;
+    accepted_ns_ = first.seen_ns;
     view_ = {};
     static_cast<format::table_header&>(view_) = first.header;
     view_is_current_ = false;
@@ -133,7 +171,9 @@ void peer_reader::skip_to_tail_if_lapped() noexcept {
         return;
     }
     position_ = view_.tail;
-    damaged_since_ns_.reset();
+    if (position_ == view_.head) {
+        damaged_since_ns_.reset();  // otherwise only what can be read ends the damage
+    }
     lose(counter::lost_lapped, view_.tail_sequence);
 }
 
@@ -234,12 +274,20 @@ void peer_reader::take_frames(std::span<const std::byte> area, std::uint64_t fir
             continue;
         }
         ++frames_read_;
-        if (age_.of(found->submitted_ns, now_ns) > setup_.ttl_ns) {
+        if (!is_deliverable(*found, now_ns)) {
             counts_->add(counter::dropped_expired_receive);
             continue;
         }
         sink.on_frame(setup_.peer_slot, *found);
     }
+}
+
+bool peer_reader::is_deliverable(const format::frame& one, std::uint64_t now_ns) const noexcept {
+    if (age_.of(one.submitted_ns, now_ns) > setup_.ttl_ns) {
+        return false;
+    }
+    return setup_.source == block_source::shared_volume ||
+           age_.encoded_after_ns() > order_floor_ns_;
 }
 
 void peer_reader::lose(counter which, std::uint64_t up_to_sequence) noexcept {

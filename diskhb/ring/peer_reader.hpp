@@ -7,6 +7,12 @@
 // before we first saw that incarnation is ever delivered. Where it knows one already, it follows
 // the new one from its second block on: an old block that a device gives back (a lagging mirror, a
 // restored snapshot) has no second one, and must not end the life of the present incarnation.
+//
+// What is read from a copy may come in any order, so two blocks prove nothing. There another
+// incarnation is followed when its block echoes a beat of ours from after the last block we saw of
+// the present one: then it was encoded later, and is the newer life, even one that seemed to have
+// ended. Without that proof it is followed only while the present one is silent, and none of its
+// frames is delivered until the proof comes.
 #pragma once
 
 #include <array>
@@ -17,6 +23,7 @@
 #include "format/batch.hpp"
 #include "format/table_block.hpp"
 #include "ring/age_bound.hpp"
+#include "ring/beat_log.hpp"
 #include "ring/counters.hpp"
 
 namespace diskhb::ring {
@@ -34,6 +41,9 @@ struct reader_setup {
     format::slot_index own_slot = 0;
     format::slot_index peer_slot = 0;
     std::uint64_t ttl_ns = 0;
+    block_source source = block_source::shared_volume;
+    std::uint64_t silence_ns = 0;     // on a copy: another life may be followed after this
+    const beat_log* beats = nullptr;  // when our blocks were encoded; null: echoes say nothing
 };
 
 // When a read was issued and when its completion was seen, by our clock.
@@ -45,13 +55,13 @@ struct read_times {
 class peer_reader {
   public:
     peer_reader(const reader_setup& setup, counters& counts) noexcept
-        : setup_(setup), counts_(&counts) {}
+        : setup_(setup), counts_(&counts), age_(setup.source) {}
 
     enum class news {
         none,         // the block is the one seen before, or a new life's first
         rejected,     // it failed its checks and was counted
         first_sight,  // an intact block, the first of this peer
-        beat,         // a newer block of the same incarnation, running
+        beat,         // a newer block of the same incarnation, or one of a life that is newer; running
         farewell,     // likewise, stopped
     };
     // The peer's block as it came with a read of the table.
@@ -73,6 +83,7 @@ class peer_reader {
 
     // How far we have read: incarnation 0 before anything was seen.
     std::uint64_t incarnation() const noexcept { return view_.incarnation; }
+    std::uint64_t beat() const noexcept { return view_.sequence; }  // of the last accepted block
     std::uint64_t next_sequence() const noexcept { return next_sequence_; }
     // What the peer acknowledged of ours in its last block.
     const format::acknowledgement& acknowledgement_of_us() const noexcept { return ack_; }
@@ -86,12 +97,18 @@ class peer_reader {
         std::uint64_t next_sequence = 0;
         std::uint64_t unseen_ns = 0;
         std::uint64_t seen_ns = 0;
+        std::uint64_t echoed_ns = 0;  // when the beat was encoded that it echoes, 0 if none
     };
 
     news accept(const format::table_view& seen, const read_times& when) noexcept;
     news accept_newcomer(const format::table_view& seen, const read_times& when) noexcept;
     news accept_beat(const format::table_view& seen, const read_times& when) noexcept;
     news stale() noexcept;
+    std::uint64_t echoed_ns(const format::table_view& seen) const noexcept;
+    bool is_proven_newer(const format::table_view& seen) const noexcept;
+    newcomer newcomer_of(const format::table_view& seen, const read_times& when) const noexcept;
+    void follow(const newcomer& first, const format::table_view& seen) noexcept;
+    bool is_deliverable(const format::frame& one, std::uint64_t now_ns) const noexcept;
     bool is_known(const format::block_stamp& stamp) const noexcept;
     void look_again_at_inline(std::span<const std::byte> block) noexcept;
     void start_behind(const newcomer& first) noexcept;
@@ -112,6 +129,8 @@ class peer_reader {
     format::acknowledgement ack_{};
     age_bound age_;
     std::uint64_t last_issued_ns_ = 0;  // of the last read that showed nothing newer
+    std::uint64_t accepted_ns_ = 0;     // when the last block was accepted
+    std::uint64_t order_floor_ns_ = 0;  // on a copy: all lives followed before were seen last then
     std::uint64_t position_ = 0;        // of the next batch to read
     std::uint64_t next_sequence_ = 0;   // of the next frame
     std::optional<std::uint64_t> damaged_since_ns_;

@@ -59,9 +59,10 @@ void print_acknowledgements(const slot_report& report) {
         const auto& each = report.acknowledgements[peer];
         if (each.incarnation != 0) {
             fmt::print(
-                "    has read node {:<3}  incarnation {}  frames before {}  messages before {}\n",
+                "    has read node {:<3}  incarnation {}  frames before {}  messages before {}  "
+                "beat {}\n",
                 peer + 1, incarnation_text(each.incarnation), each.read_sequence,
-                each.message_sequence);
+                each.message_sequence, each.beat);
         }
     }
 }

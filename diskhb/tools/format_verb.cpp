@@ -11,6 +11,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "io/same_place.hpp"
 #include "io/volume_format.hpp"
 #include "tools/device_facts.hpp"
 #include "tools/live_nodes.hpp"
@@ -28,6 +29,7 @@ constexpr auto watch_time = std::chrono::seconds(2);
 struct format_command {
     std::string path;
     std::string cluster;
+    std::string copy_of;  // a volume whose copy this one is to hold
     unsigned slots = 16;
     std::string ring_size;
     bool force = false;
@@ -90,6 +92,10 @@ format::geometry choose_geometry(const std::string& path, std::uint32_t block_by
         refuse_usage(fmt::format(
             "--ring-size {}: must be {} or more with blocks of {}", size_text(ring_bytes),
             size_text(io::smallest_ring_bytes(block_bytes)), size_text(block_bytes)));
+    }
+    if (slots > format::slots_most(block_bytes)) {
+        refuse_usage(fmt::format("--slots {}: must be at most {} with blocks of {}", slots,
+                                 format::slots_most(block_bytes), size_text(block_bytes)));
     }
     const auto measures = format::make_geometry(block_bytes, slots, ring_bytes, device_bytes);
     if (!measures) {
@@ -198,41 +204,99 @@ void write(const format_command& command, const claim& claimed, io::block_device
     }
 }
 
-int run_format(const format_command& command) {
-    check_cluster_name(command.cluster);
-    check_slots(command.slots);
+// The volume that is to be copied, as it lies on its device now.
+format::superblock read_original(const format_command& command) {
+    if (io::is_same_place(command.path, command.copy_of)) {
+        refuse_usage(
+            fmt::format("{}: is the volume itself that --copy-of names", printable(command.path)));
+    }
+    return open_for_reading(command.copy_of).superblock;
+}
+
+// Its superblock must fit the target as it is: a copy has the same bytes at the same places.
+void check_copy_fits(const format_command& command, const format::superblock& original,
+                     std::uint32_t block_bytes, const io::block_device& device) {
+    const auto& measures = original.measures;
+    if (device.size_bytes() < measures.volume_bytes) {
+        throw setup_error(
+            exit_volume,
+            fmt::format("{}: too small for a copy of {}: it has {} bytes, {} are "
+                        "needed",
+                        command.path, command.copy_of, device.size_bytes(), measures.volume_bytes));
+    }
+    if (block_bytes > measures.block_bytes) {
+        throw setup_error(exit_volume,
+                          fmt::format("{}: its blocks of {} are larger than those of {}, {}: "
+                                      "format the send volume with the larger blocks of both",
+                                      command.path, size_text(block_bytes), command.copy_of,
+                                      size_text(measures.block_bytes)));
+    }
+}
+
+void report(const format_command& command, const format::superblock& made) {
+    const auto& measures = made.measures;
+    if (command.json) {
+        nlohmann::ordered_json text = superblock_json(made);
+        text["volume"] = printable(command.path);
+        fmt::print("{}\n", text.dump(2));
+    } else if (!command.copy_of.empty()) {
+        fmt::print("{}: ready to hold a copy of {}: cluster {}, {} slots, rings of {}\n",
+                   command.path, command.copy_of, printable(made.cluster_name), measures.slots,
+                   size_text(measures.ring_bytes));
+    } else {
+        fmt::print("{}: a volume for cluster {} with {} slots, rings of {}, blocks of {}\n",
+                   command.path, command.cluster, measures.slots, size_text(measures.ring_bytes),
+                   size_text(measures.block_bytes));
+    }
+}
+
+// A new volume as the command line asks for it, or the same as the original of a copy.
+format::superblock choose_superblock(const format_command& command, const claim& claimed,
+                                     const io::block_device& device) {
+    const std::uint32_t block_bytes = choose_block_bytes(claimed, device, command.path);
+    if (!command.copy_of.empty()) {
+        auto original = read_original(command);
+        check_copy_fits(command, original, block_bytes, device);
+        return original;
+    }
     const std::uint64_t ring_bytes =
         command.ring_size.empty() ? 0 : parse_size("--ring-size", command.ring_size);
-    if (!command.ring_size.empty()) {
-        check_ring_bytes(ring_bytes);
-    }
+    const auto measures =
+        choose_geometry(command.path, block_bytes, static_cast<std::uint16_t>(command.slots),
+                        ring_bytes, device.size_bytes());
+    return io::make_superblock(command.cluster, measures, random_uuid(),
+                               static_cast<std::uint64_t>(std::time(nullptr)));
+}
 
+void check_usage(const format_command& command) {
+    if (!command.copy_of.empty()) {
+        return;
+    }
+    if (command.cluster.empty()) {
+        refuse_usage("--cluster '': a name is needed, as in corosync.conf; or --copy-of VOLUME");
+    }
+    check_cluster_name(command.cluster);
+    check_slots(command.slots);
+    if (!command.ring_size.empty()) {
+        check_ring_bytes(parse_size("--ring-size", command.ring_size));
+    }
+}
+
+int run_format(const format_command& command) {
+    check_usage(command);
     const claim claimed(command.path);
     // The very object that was claimed, even if the path should lead elsewhere by now.
     const auto object = fmt::format("/proc/self/fd/{}", claimed.fd());
     const auto device = open_device(object, io::path_source::access::read_write);
-    const auto measures = choose_geometry(
-        command.path, choose_block_bytes(claimed, *device, command.path),
-        static_cast<std::uint16_t>(command.slots), ring_bytes, device->size_bytes());
+    const auto superblock = choose_superblock(command, claimed, *device);
     const auto earlier = io::read_superblocks(*device, io_patience);
     const auto content = describe_content(object, command.path, earlier);
     if (command.force && earlier.best()) {
         refuse_live_volume(command.path, *device, *earlier.best());
     }
     refuse_or_announce(command, content);
-
-    const auto superblock = io::make_superblock(command.cluster, measures, random_uuid(),
-                                                static_cast<std::uint64_t>(std::time(nullptr)));
     write(command, claimed, *device, superblock);
-    if (command.json) {
-        nlohmann::ordered_json report = superblock_json(superblock);
-        report["volume"] = printable(command.path);
-        fmt::print("{}\n", report.dump(2));
-    } else {
-        fmt::print("{}: a volume for cluster {} with {} slots, rings of {}, blocks of {}\n",
-                   command.path, command.cluster, measures.slots, size_text(measures.ring_bytes),
-                   size_text(measures.block_bytes));
-    }
+    report(command, superblock);
     return exit_ok;
 }
 
@@ -244,12 +308,19 @@ verb add_format(CLI::App& app) {
         app.add_subcommand("format", "Make a volume of a block device or a file");
     command->add_option("VOLUME", options->path, "the device, best by /dev/disk/by-id, or file")
         ->required();
-    command->add_option("--cluster", options->cluster, "cluster_name as in corosync.conf")
-        ->required();
-    command->add_option("--slots", options->slots, "highest node id that can take part")
-        ->capture_default_str();
-    command->add_option("--ring-size", options->ring_size,
-                        "bytes of each node's ring, a power of two such as 4M");
+    auto* const cluster =
+        command->add_option("--cluster", options->cluster, "cluster_name as in corosync.conf");
+    auto* const slots =
+        command->add_option("--slots", options->slots, "highest node id that can take part")
+            ->capture_default_str();
+    auto* const ring_size = command->add_option(
+        "--ring-size", options->ring_size, "bytes of each node's ring, a power of two such as 4M");
+    command
+        ->add_option("--copy-of", options->copy_of,
+                     "make it ready to hold a copy of this volume, as a target of diskhb-copyd")
+        ->excludes(cluster)
+        ->excludes(slots)
+        ->excludes(ring_size);
     command->add_flag("--force", options->force, "destroy what the device holds now");
     command->add_flag("--json", options->json, "print the result as JSON");
     return {command, [options] { return run_format(*options); }};

@@ -30,7 +30,8 @@ nlohmann::ordered_json acknowledgements_json(const slot_report& report) {
             list.push_back({{"node", peer + 1},
                             {"incarnation", incarnation_text(each.incarnation)},
                             {"read_sequence", each.read_sequence},
-                            {"message_sequence", each.message_sequence}});
+                            {"message_sequence", each.message_sequence},
+                            {"beat", each.beat}});
         }
     }
     return list;

@@ -22,17 +22,76 @@ struct status_command {
     bool json = false;
 };
 
+// Late is alive, but not in time; a peer that we hear and that does not hear us is cut off one way.
 void print_peers(const json& ring) {
-    fmt::print("  {:<16}{:<24}{:<10}{:>11}{:>9}{:>9}  {}\n", "node", "address", "state",
-               "heard ago", "unread", "lost", "reads us");
+    fmt::print("  {:<16}{:<24}{:<10}{:>11}{:>9}{:>9}{:>10}{:>10}  {}\n", "node", "address", "state",
+               "heard ago", "unread", "lost", "lag", "lag p99", "hears us");
     for (const auto& peer : ring.value("peers", json::array())) {
         const auto state = text_of(peer, "state");
-        const bool heard = peer.contains("heard_ago_ms") && peer["heard_ago_ms"].is_number();
-        fmt::print("  {:<16}{:<24}{}{:>11}{:>9.0f}{:>9.0f}  {}\n", node_text(peer),
-                   text_of(peer, "address"), state_text(state, state == "alive", 10),
-                   heard ? fmt::format("{:.0f} ms", number_of(peer, "heard_ago_ms")) : "never",
+        const bool hears_us =
+            flag_of(peer, peer.contains("hears_us") ? "hears_us" : "acknowledges_us");
+        const bool is_one_way = !hears_us && (state == "alive" || state == "late");
+        fmt::print("  {:<16}{:<24}{}{:>11}{:>9.0f}{:>9.0f}{:>7.1f} ms{:>7.1f} ms  {}\n",
+                   node_text(peer), text_of(peer, "address"),
+                   state_text(state, state == "alive", 10), age_text(peer, "heard_ago_ms"),
                    number_of(peer, "unread_by_peer"), number_of(peer, "frames_lost"),
-                   flag_of(peer, "acknowledges_us") ? "yes" : "no");
+                   number_of(peer, "lag_us_p50") / 1000, number_of(peer, "lag_us_p99") / 1000,
+                   hears_us     ? "yes"
+                   : is_one_way ? in_colour(colour::bad, "no")
+                                : "no");
+        if (const auto breaches = number_of(peer, "deadline_breaches"); breaches > 0) {
+            fmt::print("  {:<16}read later than {:.0f} ms: {:.0f} writes in {:.0f} bursts\n", "",
+                       number_of(ring, "read_deadline_ms"), breaches,
+                       number_of(peer, "deadline_bursts"));
+        }
+    }
+}
+
+void print_receive_areas(const json& ring) {
+    for (const auto& area : list_of(ring, "receive")) {
+        const auto state = text_of(area, "state");
+        std::string nodes;
+        for (const auto& node : list_of(area, "nodes")) {
+            nodes += (nodes.empty() ? "" : ", ") + node.dump();
+        }
+        const bool was_seen = area.contains("seen_ago_ms") && area["seen_ago_ms"].is_number();
+        fmt::print("  receive volume {} of nodes {}: {}, {}\n", text_of(area, "volume"), nodes,
+                   state_text(state, state == "running", 0),
+                   was_seen ? "read " + age_text(area, "seen_ago_ms") + " ago" : "never read");
+        if (const auto error = text_of(area, "error"); !error.empty()) {
+            fmt::print("    {}\n", in_colour(colour::bad, error));
+        }
+    }
+}
+
+void print_copy(const json& ring) {
+    const auto copy = object_of(ring, "copy");
+    const auto mode = text_of(copy, "mode");
+    if (mode.empty() || mode == "none") {
+        return;
+    }
+    if (mode == "storage") {
+        fmt::print("  our writes are copied by the storage\n");
+        return;
+    }
+    const auto state = text_of(copy, "state");
+    const bool good = state == "copying" || state == "idle" || state == "running";
+    fmt::print("  our writes are copied by {}: {}, {:.1f} ms behind",
+               mode == "builtin" ? "diskhb-copyd" : "a command", state_text(state, good, 0),
+               number_of(copy, "behind_ms"));
+    if (mode == "builtin") {
+        fmt::print("; lag {:.1f} ms (p99 {:.1f}, at most {:.1f})\n",
+                   number_of(copy, "lag_us_p50") / 1000, number_of(copy, "lag_us_p99") / 1000,
+                   number_of(copy, "lag_us_most") / 1000);
+    } else {
+        fmt::print(
+            "; {:.0f} runs for {:.0f} writes, {:.0f} failed, {:.0f} of them killed; the last "
+            "took {:.1f} ms\n",
+            number_of(copy, "runs"), number_of(copy, "flushes"), number_of(copy, "failures"),
+            number_of(copy, "timeouts"), number_of(copy, "last_run_ms"));
+    }
+    if (const auto error = text_of(copy, "error"); !error.empty()) {
+        fmt::print("    {}\n", in_colour(colour::bad, error));
     }
 }
 
@@ -69,6 +128,8 @@ void print_ring(const json& ring) {
                                      fmt::format("no answer for {:.1f} s", pending_ms / 1000)));
     }
     fmt::print("\n");
+    print_receive_areas(ring);
+    print_copy(ring);
     print_peers(ring);
     print_counters(ring, "counters", "counters of the ring");
     print_counters(ring, "packets", "counters of the interface");

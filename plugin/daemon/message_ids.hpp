@@ -18,10 +18,15 @@ inline constexpr const char* volume_answers = "408f6987823e42cd998280ae51daf14e"
 inline constexpr const char* frames_lost = "2ec579a438e44fc68b7591d426670378";
 inline constexpr const char* interface_down = "7a42a074e06a430aabc71509af27079b";
 inline constexpr const char* interface_up = "6c1bcb7bb4e945f091c8298110f098ae";
+inline constexpr const char* receive_volume = "f4edc78ffcd24825977e44832cf333e7";
 
 // Another node, heard over the volume.
 inline constexpr const char* peer_alive = "e3a93dd1d4144530a40d0e0f23020e2b";
 inline constexpr const char* peer_silent = "d7dff789d629457a95045fe677b87be5";
 inline constexpr const char* peer_stopped = "47453e9e6cd34c3193e5fc372ab2a347";
+inline constexpr const char* peer_late = "b763a76a43cd484f8d3fc110299d1eda";
+inline constexpr const char* peer_in_time = "2b0c1caf896e4de9bd7313e2acf192f1";
+inline constexpr const char* peer_reads = "b2fb8a0fb9d24f7ab997c842637778e4";
+inline constexpr const char* peer_does_not_read = "9c7806554d80458e8d4df17057309cf9";
 
 }  // namespace diskhb::daemon::message_id

@@ -138,6 +138,22 @@ std::optional<std::vector<std::int64_t>> toml_section::integers(std::string_view
     return values;
 }
 
+std::vector<toml_section> toml_section::sections(std::string_view key, const std::string& name) {
+    std::vector<toml_section> all;
+    const auto* node = take(key);
+    if (node == nullptr) {
+        return all;
+    }
+    const auto* array = node->as_array();
+    if (array == nullptr || array->empty() || !array->is_homogeneous<toml::table>()) {
+        fail_type(key, fmt::format("tables: {}", name).c_str());
+    }
+    for (const auto& element : *array) {
+        all.emplace_back(*element.as_table(), name, file_);
+    }
+    return all;
+}
+
 void toml_section::refuse_unknown_keys() const {
     for (const auto& [key, node] : table_) {
         if (taken_.find(key.str()) == taken_.end()) {

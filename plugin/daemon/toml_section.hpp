@@ -43,6 +43,9 @@ class toml_section {
     std::optional<std::vector<std::int64_t>> integers(std::string_view key, std::int64_t minimum,
                                                       std::int64_t maximum);
 
+    // An array of tables, [[NAME.key]], each a section of its own; empty if the key is missing.
+    std::vector<toml_section> sections(std::string_view key, const std::string& name);
+
     // A sub-table that is read as a section of its own: known from now on.
     void take_table(std::string_view key) { (void)take(key); }
 

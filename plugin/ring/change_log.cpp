@@ -96,6 +96,7 @@ std::vector<log_line> change_log::observe(const statistics& now, std::chrono::na
     std::vector<log_line> lines;
     observe_ring(now, lines);
     observe_stall(now, clock, lines);
+    observe_areas(now, lines);
     observe_peers(now, lines);
     observe_losses(now, clock, lines);
     for (auto& line : lines) {
@@ -144,22 +145,72 @@ void change_log::observe_peers(const statistics& now, std::vector<log_line>& lin
         if (peer.state == peer_state::unseen || peer.state == peer_state::unknown) {
             continue;
         }
-        const auto before = peers_.find(peer.node_id);
-        if (before != peers_.end() && before->second == peer.state) {
+        observe_state(peer, lines);
+        observe_hearing(peer, lines);
+    }
+}
+
+void change_log::observe_state(const peer_status& peer, std::vector<log_line>& lines) {
+    const auto before = peers_.find(peer.node_id);
+    if (before != peers_.end() && before->second == peer.state) {
+        return;
+    }
+    const bool was_late = before != peers_.end() && before->second == peer_state::late;
+    peers_[peer.node_id] = peer.state;
+    const auto who = node_text(config_, peer.node_id);
+    if (peer.state == peer_state::alive) {
+        lines.push_back({log_level::info, who + (was_late ? " reads in time again" : " is alive"),
+                         was_late ? message_id::peer_in_time : message_id::peer_alive});
+    } else if (peer.state == peer_state::late) {
+        lines.push_back({log_level::warning,
+                         fmt::format("{} is late: it reads what we write later than {:.0f} ms "
+                                     "after it was written (read_deadline_ms)",
+                                     who, to_s(config_.engine.read_deadline) * 1000),
+                         message_id::peer_late});
+    } else if (peer.state == peer_state::stopped) {
+        lines.push_back({log_level::info, who + " has stopped", message_id::peer_stopped});
+    } else {
+        lines.push_back(
+            {log_level::warning,
+             fmt::format("{} is silent: no beat for {:.1f} s", who, to_s(peer.heard_ago)),
+             message_id::peer_silent});
+    }
+}
+
+// Alive, yet not reading us any more: the way from here to there is cut, the other one is not.
+void change_log::observe_hearing(const peer_status& peer, std::vector<log_line>& lines) {
+    const bool is_there = peer.state == peer_state::alive || peer.state == peer_state::late;
+    bool& hears = hears_us_[peer.node_id];
+    if (!is_there || hears == peer.hears_us) {
+        hears = is_there && hears;
+        return;
+    }
+    hears = peer.hears_us;
+    const auto who = node_text(config_, peer.node_id);
+    if (hears) {
+        lines.push_back({log_level::info, who + " reads us", message_id::peer_reads});
+    } else {
+        lines.push_back({log_level::warning,
+                         who + " is alive, but does not read us any more: the way from this node "
+                               "to it is cut",
+                         message_id::peer_does_not_read});
+    }
+}
+
+void change_log::observe_areas(const statistics& now, std::vector<log_line>& lines) {
+    for (const auto& area : now.receive_areas) {
+        const std::pair<ring_state, std::string> present{area.state, area.error};
+        const auto [known, is_new] = areas_.try_emplace(area.volume, present);
+        if (!is_new && known->second == present) {
             continue;
         }
-        peers_[peer.node_id] = peer.state;
-        const auto who = node_text(config_, peer.node_id);
-        if (peer.state == peer_state::alive) {
-            lines.push_back({log_level::info, who + " is alive", message_id::peer_alive});
-        } else if (peer.state == peer_state::stopped) {
-            lines.push_back({log_level::info, who + " has stopped", message_id::peer_stopped});
-        } else {
-            lines.push_back(
-                {log_level::warning,
-                 fmt::format("{} is silent: no beat for {:.1f} s", who, to_s(peer.heard_ago)),
-                 message_id::peer_silent});
+        known->second = present;
+        auto text = fmt::format("receive volume {} (nodes {}): {}", area.volume,
+                                fmt::join(area.nodes, ", "), ring_state_name(area.state));
+        if (!area.error.empty()) {
+            text += ": " + area.error;
         }
+        lines.push_back({level_of(area.state), std::move(text), message_id::receive_volume});
     }
 }
 
@@ -185,7 +236,7 @@ void change_log::observe_losses(const statistics& now, std::chrono::nanoseconds 
 
 std::string summary(const ring_config& config, const statistics& now) {
     const auto alive = std::count_if(now.peers.begin(), now.peers.end(), [](const auto& peer) {
-        return peer.state == peer_state::alive;
+        return peer.state == peer_state::alive || peer.state == peer_state::late;
     });
     return fmt::format("{} {}, {} of {} peers alive", config.interface, ring_state_name(now.state),
                        alive, config.peers.size());

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plugin/daemon/message_ids.hpp"
@@ -40,6 +41,9 @@ class change_log {
     void observe_stall(const statistics& now, std::chrono::nanoseconds clock,
                        std::vector<log_line>& lines);
     void observe_peers(const statistics& now, std::vector<log_line>& lines);
+    void observe_areas(const statistics& now, std::vector<log_line>& lines);
+    void observe_state(const peer_status& peer, std::vector<log_line>& lines);
+    void observe_hearing(const peer_status& peer, std::vector<log_line>& lines);
     void observe_losses(const statistics& now, std::chrono::nanoseconds clock,
                         std::vector<log_line>& lines);
 
@@ -47,6 +51,9 @@ class change_log {
     std::optional<ring_state> state_;
     std::string error_;
     std::map<std::uint32_t, peer_state> peers_;
+    std::map<std::uint32_t, bool> hears_us_;
+    // State and error of each receive volume, as last told.
+    std::map<std::string, std::pair<ring_state, std::string>> areas_;
     std::optional<std::chrono::nanoseconds> stalled_since_;
     std::optional<std::chrono::nanoseconds> losses_told_;
     std::array<std::uint64_t, counter_count> counters_{};

@@ -99,6 +99,7 @@ void read_tuning(toml_section& section, node_options& engine) {
                                  to_ms(engine.poll_hot), to_ms(engine.poll_idle)));
     }
     take_ms(section, "hot_time_ms", 0, 1000, engine.hot_time);
+    take_ms(section, "read_deadline_ms", 1, 60000, engine.read_deadline);
     engine.flush_when_idle = section.boolean("flush_when_idle", engine.flush_when_idle);
     if (const auto value = section.number("flush_deadline_us", 1, to_ms(engine.ttl) * 1000);
         value) {
@@ -206,10 +207,15 @@ ring_config read_ring(toml_section& section, const corosync::corosync_conf& conf
         section.fail("", "'link' is missing: the number of the Corosync link that this ring is");
     }
     ring.link = static_cast<unsigned>(*link);
-    ring.volume = section.required_text("volume");
-    if (ring.volume.front() != '/') {
-        section.fail("volume", "must be an absolute path, best one below /dev/disk/by-id");
+    std::vector<std::uint32_t> peers;
+    for (const auto& node : conf.nodes) {
+        if (node.node_id != local.node_id) {
+            peers.push_back(node.node_id);
+        }
     }
+    ring.roles = read_volume_roles(section, local.node_id, peers);
+    ring.volume = ring.roles.send_volume;
+    ring.engine.receive_from = ring.roles.receive_from;
     ring.mtu_bytes = static_cast<std::uint32_t>(
         section.integer("mtu", mtu_bytes_default, mtu_bytes_min, mtu_bytes_max));
     ring.queue_packets = static_cast<std::uint32_t>(
@@ -237,12 +243,31 @@ void refuse_twins(const toml_section& section, const std::vector<ring_config>& r
         if (ring.link == added.link) {
             section.fail("link", "two rings are the same link");
         }
-        if (ring.volume == added.volume) {
-            section.fail("volume",
-                         "two rings use the same volume; a ring each, so that one "
-                         "failure does not take both");
+        const auto theirs = volume_paths(ring.roles);
+        for (const auto& path : volume_paths(added.roles)) {
+            if (std::find(theirs.begin(), theirs.end(), path) != theirs.end()) {
+                section.fail(added.roles.is_shared ? "volume" : "send_volume",
+                             fmt::format("two rings use the same volume {}; a ring each, so that "
+                                         "one failure does not take both",
+                                         path));
+            }
         }
     }
+}
+
+// Where other nodes can be asked over the network; a name that cannot be resolved is left out.
+std::vector<network_address> read_network(const corosync::corosync_conf& conf,
+                                          const host_questions& host) {
+    std::vector<network_address> all;
+    for (const auto& node : conf.nodes) {
+        const auto& text = node.ring_address[0];
+        const auto address =
+            text.empty() ? std::nullopt : host.resolve(text, conf.totem.ip_version);
+        if (address) {
+            all.push_back({node.node_id, *address});
+        }
+    }
+    return all;
 }
 
 // A ring is one of several links, which only knet has.
@@ -260,6 +285,9 @@ daemon_config build(const toml::table& root, const std::string& path, const host
     toml_section process_part(sub_table(root, path, "process"), "[process]", path);
     daemon_config config;
     config.control_socket = read_socket(control_part, socket_path_default);
+    config.copy_socket = control_part.text("copy_socket").value_or(copy_socket_path_default);
+    config.request_port = static_cast<std::uint16_t>(
+        control_part.integer("request_port", request_port_default, 0, 65535));
     config.realtime = process_part.boolean("realtime", false);
     control_part.refuse_unknown_keys();
     process_part.refuse_unknown_keys();
@@ -281,10 +309,20 @@ daemon_config build(const toml::table& root, const std::string& path, const host
         refuse_twins(section, config.rings, ring);
         config.rings.push_back(std::move(ring));
     }
+    if (has_copies(config)) {
+        config.network = read_network(conf, host);
+    } else {
+        config.request_port = 0;
+    }
     return config;
 }
 
 }  // namespace
+
+bool has_copies(const daemon_config& config) noexcept {
+    return std::any_of(config.rings.begin(), config.rings.end(),
+                       [](const ring_config& ring) { return !ring.roles.receive_from.empty(); });
+}
 
 daemon_config parse_config(std::string_view text, const std::string& path,
                            const host_questions& host) {
@@ -306,6 +344,7 @@ std::string describe(const daemon_config& config) {
             fmt::format("ring {}: link {}, UDP port {}{}, volume {} by {}\n", ring.interface,
                         ring.link, ring.knet.port, ring.knet.encrypted ? " (knet encrypts)" : "",
                         ring.volume, backend_name(engine.backend));
+        text += describe(ring.roles);
         text += fmt::format("  TUN with address {}/{}, mtu {} B, queue {} packets (pfifo)\n",
                             corosync::to_string(ring.address), ring.address.host_prefix_bits(),
                             ring.mtu_bytes, ring.queue_packets);
@@ -318,6 +357,10 @@ std::string describe(const daemon_config& config) {
             fmt::format("  written {} {} B or {} us; queues of {} B\n",
                         engine.flush_when_idle ? "at once, or while writing at" : "at",
                         engine.fill_bytes, to_ms(engine.flush_deadline) * 1000, engine.queue_bytes);
+        if (engine.read_deadline.count() != 0) {
+            text += fmt::format("  a node that reads later than {} ms after our write is late\n",
+                                to_ms(engine.read_deadline));
+        }
         for (const auto& peer : ring.peers) {
             text += fmt::format("  node {} ({}) at {}, with an unreachable route behind it\n",
                                 peer.node_id, peer.name.empty() ? "-" : peer.name,

@@ -13,11 +13,16 @@
 #include "diskhb/node.hpp"
 #include "plugin/daemon/cluster_config.hpp"
 #include "plugin/ring/packet.hpp"
+#include "plugin/ring/volume_roles.hpp"
 
 namespace diskhb::daemon {
 
 inline constexpr const char* socket_path_default = "/run/diskhb/diskhbd.sock";
+inline constexpr const char* copy_socket_path_default = "/run/diskhb/diskhb-copyd.sock";
 inline constexpr const char* interface_default = "dhb0";
+
+// For requests of other nodes; only where a ring has copies.
+inline constexpr std::uint16_t request_port_default = 5420;
 
 // Of the TUN. knet cuts Corosync's messages to it, so it decides the throughput of large ones.
 inline constexpr std::uint32_t mtu_bytes_default = 16000;
@@ -37,10 +42,17 @@ struct ring_peer {
     ip_address address;
 };
 
+// A node's address on link 0, the network that is there besides the rings.
+struct network_address {
+    std::uint32_t node_id = 0;
+    ip_address address;
+};
+
 struct ring_config {
     std::string interface;
-    unsigned link = 0;  // Corosync's link number
-    std::string volume;
+    unsigned link = 0;   // Corosync's link number
+    std::string volume;  // the send volume
+    volume_roles roles;
     std::uint32_t mtu_bytes = mtu_bytes_default;
     std::uint32_t queue_packets = queue_packets_default;
     ip_address address;            // ours, /32 or /128
@@ -52,12 +64,18 @@ struct ring_config {
 struct daemon_config {
     std::string corosync_conf_path;
     std::string control_socket;
+    std::string copy_socket;         // of diskhb-copyd
+    std::uint16_t request_port = 0;  // UDP, for requests of other nodes to copy now; 0: none
     bool realtime = false;
     std::string cluster_name;
     std::uint32_t node_id = 0;
     std::string node_name;
+    std::vector<network_address> network;  // of all nodes, ours too, as far as they are known
     std::vector<ring_config> rings;
 };
+
+// Whether any ring has volumes that are copies.
+bool has_copies(const daemon_config& config) noexcept;
 
 daemon_config parse_config(std::string_view text, const std::string& path,
                            const host_questions& host);

@@ -39,7 +39,26 @@ json peer_json(const ring_peer& node, const statistics& engine) {
         {"frames_read", peer.frames_read},
         {"frames_lost", peer.frames_lost},
         {"unread_by_peer", peer.unread_by_peer},
-        {"acknowledges_us", peer.acknowledges_us}};
+        {"acknowledges_us", peer.acknowledges_us},
+        {"hears_us", peer.hears_us},
+        {"lag_us_p50", to_us(peer.lag_p50)},
+        {"lag_us_p99", to_us(peer.lag_p99)},
+        {"lag_us_most", to_us(peer.lag_most)},
+        {"deadline_breaches", peer.deadline_breaches},
+        {"deadline_bursts", peer.deadline_bursts}};
+}
+
+json area_json(const receive_area_status& area) {
+    const bool was_seen = area.table_seen_ago.count() != 0;
+    return {{"volume", area.volume},
+            {"nodes", area.nodes},
+            {"state", ring_state_name(area.state)},
+            {"error", area.error},
+            {"volume_uuid", area.volume_uuid},
+            {"read_latency_us_p50", to_us(area.read_latency_p50)},
+            {"read_latency_us_p99", to_us(area.read_latency_p99)},
+            {"io_pending_ms", to_ms(area.io_pending)},
+            {"seen_ago_ms", was_seen ? json(to_ms(area.table_seen_ago)) : json()}};
 }
 
 json ring_json(const ring_snapshot& ring) {
@@ -62,6 +81,12 @@ json ring_json(const ring_snapshot& ring) {
                {"read_latency_us_p50", to_us(engine.read_latency_p50)},
                {"read_latency_us_p99", to_us(engine.read_latency_p99)},
                {"io_pending_ms", to_ms(engine.io_pending)}};
+    value["read_deadline_ms"] = to_ms(config.engine.read_deadline);
+    value["receive"] = json::array();
+    for (const auto& area : engine.receive_areas) {
+        value["receive"].push_back(area_json(area));
+    }
+    value["copy"] = to_json(ring.copy);
     value["peers"] = json::array();
     for (const auto& peer : config.peers) {
         value["peers"].push_back(peer_json(peer, engine));
@@ -99,7 +124,10 @@ bool take_number(const json& object, const char* key, std::uint64_t minimum, std
     return true;
 }
 
-control_request parse_ping(const json& object) {
+// The members that ping and copy share.
+control_request parse_ring_request(const json& object, request_verb verb,
+                                   std::chrono::milliseconds timeout,
+                                   std::chrono::milliseconds timeout_max) {
     control_request request;
     if (const auto ring = object.find("ring"); ring != object.end()) {
         if (!ring->is_string()) {
@@ -107,17 +135,37 @@ control_request parse_ping(const json& object) {
         }
         request.ring = ring->get<std::string>();
     }
-    if (!take_number(object, "node", 1, corosync::node_id_max, request.node_id) ||
-        request.node_id == 0) {
+    if (!take_number(object, "node", 1, corosync::node_id_max, request.node_id)) {
         return invalid(fmt::format("\"node\" must be a node id, 1 .. {}", corosync::node_id_max));
     }
-    std::int64_t timeout_ms = request.timeout.count();
-    if (!take_number(object, "timeout_ms", 1, static_cast<std::uint64_t>(ping_timeout_max.count()),
+    std::int64_t timeout_ms = timeout.count();
+    if (!take_number(object, "timeout_ms", 1, static_cast<std::uint64_t>(timeout_max.count()),
                      timeout_ms)) {
-        return invalid(fmt::format("\"timeout_ms\" must be 1 .. {}", ping_timeout_max.count()));
+        return invalid(fmt::format("\"timeout_ms\" must be 1 .. {}", timeout_max.count()));
     }
     request.timeout = std::chrono::milliseconds(timeout_ms);
-    request.verb = request_verb::ping;
+    request.verb = verb;
+    return request;
+}
+
+control_request parse_ping(const json& object) {
+    auto request = parse_ring_request(object, request_verb::ping, std::chrono::milliseconds(1000),
+                                      ping_timeout_max);
+    if (request.verb == request_verb::ping && request.node_id == 0) {
+        return invalid(fmt::format("\"node\" must be a node id, 1 .. {}", corosync::node_id_max));
+    }
+    return request;
+}
+
+control_request parse_copy(const json& object) {
+    auto request =
+        parse_ring_request(object, request_verb::copy, copy_timeout_default, copy_timeout_max);
+    if (const auto wait = object.find("wait"); wait != object.end()) {
+        if (!wait->is_boolean()) {
+            return invalid("\"wait\" must be true or false");
+        }
+        request.wait = wait->get<bool>();
+    }
     return request;
 }
 
@@ -136,12 +184,15 @@ control_request parse_request(std::string_view line) {
     if (*verb == "ping") {
         return parse_ping(object);
     }
+    if (*verb == "copy") {
+        return parse_copy(object);
+    }
     if (*verb == "status") {
         request.verb = request_verb::status;
     } else if (*verb == "version") {
         request.verb = request_verb::version;
     } else {
-        request.error = "unknown verb; there are status, ping and version";
+        request.error = "unknown verb; there are status, ping, copy and version";
     }
     return request;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "plugin/ring/config.hpp"
+#include "plugin/ring/copy_report.hpp"
 #include "plugin/ring/ring_interface.hpp"
 #include "plugin/ring/tunnel.hpp"
 
@@ -17,13 +18,18 @@ namespace diskhb::daemon {
 
 inline constexpr std::chrono::milliseconds ping_timeout_max{10000};
 
-enum class request_verb { invalid, status, ping, version };
+inline constexpr std::chrono::milliseconds copy_timeout_max{600000};
+inline constexpr std::chrono::milliseconds copy_timeout_default{10000};
+
+// copy: diskhb-copyd(8) answers it too.
+enum class request_verb { invalid, status, ping, version, copy };
 
 struct control_request {
     request_verb verb = request_verb::invalid;
-    std::string error;  // why it is invalid
-    std::string ring;   // interface, for ping; empty: the only one
-    std::uint32_t node_id = 0;
+    std::string error;          // why it is invalid
+    std::string ring;           // interface; empty: for ping the only one, for copy all
+    std::uint32_t node_id = 0;  // copy: who is to copy; 0: this node
+    bool wait = false;          // copy: answer when it is done
     std::chrono::milliseconds timeout{1000};
 };
 control_request parse_request(std::string_view line);
@@ -35,6 +41,7 @@ struct ring_snapshot {
     tunnel_statistics packets{};
     bool interface_up = false;
     std::string qdisc;
+    copy_report copy;
 };
 
 // Replies without the line feed.

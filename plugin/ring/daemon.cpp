@@ -46,11 +46,35 @@ ring_daemon::ring_daemon(const daemon_config& config, std::string config_path, s
         });
     remove_stale_routes(config_, kernel_);
     for (const auto& ring : config_.rings) {
-        rings_.push_back(std::make_unique<running_ring>(ring, kernel_, log_));
+        rings_.push_back(std::make_unique<running_ring>(
+            ring, kernel_,
+            [this](std::uint32_t from, std::span<const std::byte> bytes) {
+                copies_->on_ring_datagram(from, bytes);
+            },
+            log_));
     }
+    copies_ = std::make_unique<copy_service>(loop_, config_, ring_accesses(), log_);
 }
 
-ring_daemon::~ring_daemon() = default;
+ring_daemon::~ring_daemon() {
+    // Their threads call into copies_.
+    rings_.clear();
+}
+
+std::vector<ring_access> ring_daemon::ring_accesses() {
+    std::vector<ring_access> all;
+    for (const auto& ring : rings_) {
+        ring_access access;
+        access.config = &ring->config();
+        access.statistics = [engine = &ring->engine()] { return engine->statistics(); };
+        access.send = [engine = &ring->engine()](std::uint32_t to,
+                                                 std::span<const std::byte> bytes) {
+            (void)engine->submit(to, packet_type::control, bytes);
+        };
+        all.push_back(std::move(access));
+    }
+    return all;
+}
 
 void ring_daemon::run() {
     for (auto& ring : rings_) {
@@ -59,6 +83,7 @@ void ring_daemon::run() {
         log_.info("ring {}: link {} at {}, {} peers, volume {}", config.interface, config.link,
                   corosync::to_string(config.address), config.peers.size(), config.volume);
     }
+    copies_->start();
     wait_for_signal();
     every(change_timer_, change_interval, [this] { log_changes(); });
     every(interface_timer_, interface_interval, [this] { check_interfaces(); });
@@ -144,6 +169,7 @@ std::vector<ring_snapshot> ring_daemon::snapshots() const {
     std::vector<ring_snapshot> all;
     for (const auto& ring : rings_) {
         all.push_back(ring->snapshot());
+        all.back().copy = copies_->report(ring->config());
     }
     return all;
 }
@@ -162,6 +188,9 @@ void ring_daemon::handle_request(const std::string& line,
             return;
         case request_verb::ping:
             handle_ping(request, answer);
+            return;
+        case request_verb::copy:
+            copies_->handle(request, answer);
             return;
         case request_verb::invalid:
             break;

@@ -18,6 +18,7 @@
 #include "plugin/daemon/control_server.hpp"
 #include "plugin/ring/config.hpp"
 #include "plugin/ring/control_protocol.hpp"
+#include "plugin/ring/copy_service.hpp"
 #include "plugin/ring/netlink.hpp"
 #include "plugin/ring/running_ring.hpp"
 
@@ -48,6 +49,7 @@ class ring_daemon {
     void check_interfaces();
     void handle_request(const std::string& line, const control_server::answer_function& answer);
     void handle_ping(const control_request& request, const control_server::answer_function& answer);
+    std::vector<ring_access> ring_accesses();
     std::vector<ring_snapshot> snapshots() const;
     std::string status_text() const;
     void stop();
@@ -65,6 +67,7 @@ class ring_daemon {
     netlink kernel_;
     std::unique_ptr<control_server> control_;
     std::vector<std::unique_ptr<running_ring>> rings_;
+    std::unique_ptr<copy_service> copies_;
     std::string status_text_;
 };
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "plugin/daemon/message_ids.hpp"
-#include "plugin/daemon/process.hpp"
+#include "plugin/ring/copy_message.hpp"
 
 namespace diskhb::daemon {
 
@@ -20,10 +20,16 @@ address_table addresses_of(const ring_config& config) {
     return {config.address, std::move(peers)};
 }
 
-node_options options_of(const ring_config& config, tunnel& packets) {
+node_options options_of(const ring_config& config, tunnel& packets,
+                        running_ring::message_function on_message) {
     auto options = config.engine;
-    options.on_datagram = [&packets](std::uint32_t from, std::span<const std::byte> payload) {
-        packets.deliver(from, payload);
+    options.on_datagram = [&packets, on_message = std::move(on_message)](
+                              std::uint32_t from, std::span<const std::byte> payload) {
+        if (may_be_copy_message(payload)) {
+            on_message(from, payload);
+        } else {
+            packets.deliver(from, payload);
+        }
     };
     return options;
 }
@@ -42,12 +48,13 @@ spdlog::level::level_enum level_of(log_level level) {
 
 }  // namespace
 
-running_ring::running_ring(const ring_config& config, netlink& kernel, spdlog::logger& log)
+running_ring::running_ring(const ring_config& config, netlink& kernel, message_function on_message,
+                           spdlog::logger& log)
     : config_(config),
       log_(log),
       interface_(config, kernel),
       tunnel_(config.interface, interface_.fd(), addresses_of(config), config.knet),
-      engine_(config.volume, options_of(config, tunnel_)),
+      engine_(config.volume, options_of(config, tunnel_, std::move(on_message))),
       changes_(config) {
     report_ = interface_.check();
 }
@@ -66,7 +73,7 @@ void running_ring::stop(std::chrono::milliseconds patience) {
 }
 
 ring_snapshot running_ring::snapshot() const {
-    return {&config_, engine_.statistics(), tunnel_.statistics(), report_.up, report_.qdisc};
+    return {&config_, engine_.statistics(), tunnel_.statistics(), report_.up, report_.qdisc, {}};
 }
 
 std::string running_ring::log_changes() {

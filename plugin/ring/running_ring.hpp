@@ -3,7 +3,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <set>
+#include <span>
 #include <string>
 
 #include "plugin/ring/change_log.hpp"
@@ -20,8 +23,13 @@ namespace diskhb::daemon {
 
 class running_ring {
   public:
+    // Datagrams of peers that are no packets but messages of their daemons; engine's threads.
+    using message_function =
+        std::function<void(std::uint32_t from, std::span<const std::byte> bytes)>;
+
     // Creates the interface. `config`, `kernel` and `log` outlive the ring. Throws setup_error.
-    running_ring(const ring_config& config, netlink& kernel, spdlog::logger& log);
+    running_ring(const ring_config& config, netlink& kernel, message_function on_message,
+                 spdlog::logger& log);
 
     // Drains the interface from now on, and joins when the volume is there.
     void start();

@@ -61,6 +61,10 @@ int main(int argc, char** argv) {
     auto* const idle = app.add_subcommand("idle", "I/O and processor time of idle nodes");
     idle->add_option("--nodes", nodes)->check(CLI::Range(2, 128))->capture_default_str();
     idle->callback([&] { found = bench::measure_idle(ring, nodes, seconds); });
+    std::string target;
+    auto* const copy = app.add_subcommand("copy", "Copying a slot to another device");
+    copy->add_option("--target", target, "A file or device; all that it holds is lost")->required();
+    copy->callback([&] { found = bench::measure_copy(ring, target, rounds); });
     auto* const relay = app.add_subcommand("relay", "Packets between two namespaces, no disk");
     relay->add_option("pid_one", pid_one)->required();
     relay->add_option("pid_two", pid_two)->required();
@@ -68,10 +72,10 @@ int main(int argc, char** argv) {
     for (auto* const each : {naive, idle}) {
         each->add_option("--seconds", seconds)->capture_default_str();
     }
-    for (auto* const each : {one_way, goodput, raw, naive, idle}) {
+    for (auto* const each : {one_way, goodput, raw, naive, idle, copy}) {
         add_ring_options(*each, ring);
     }
-    for (auto* const each : {one_way, goodput, raw}) {
+    for (auto* const each : {one_way, goodput, raw, copy}) {
         add_round_options(*each, rounds);
     }
     try {

@@ -44,6 +44,10 @@ nlohmann::json measure_naive(const std::string& volume, unsigned rate_hz, unsign
 // not depend on how many processes share this machine.
 nlohmann::json measure_idle(const ring_settings& ring, std::uint16_t nodes, unsigned seconds);
 
+// Node 1 writes to the ring's volume; its slot is copied to `target`, a device that is made a copy.
+nlohmann::json measure_copy(const ring_settings& ring, const std::string& target,
+                            const round_settings& rounds);
+
 // Carries packets between two TUN interfaces relay0, which it makes in the network namespaces of
 // two processes, without any disk. Prints "ready", then runs until it is ended.
 void run_relay(int pid_one, int pid_two);

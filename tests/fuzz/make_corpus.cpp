@@ -46,7 +46,7 @@ void save_table(const std::filesystem::path& path, std::initializer_list<std::si
     header.head_sequence = 12;
     bytes area(format::inline_capacity_bytes(measures));
     area.resize(append_frames(area, sizes));
-    const std::vector<format::acknowledgement> acks(measures.slots, {1, 2, 3});
+    const std::vector<format::acknowledgement> acks(measures.slots, {1, 2, 3, 4});
     bytes block(measures.block_bytes);
     format::encode_table(block, measures, fuzz::cluster, header, acks, area,
                          static_cast<std::uint32_t>(sizes.size()));
@@ -145,7 +145,7 @@ void save_volume(const std::filesystem::path& path) {
                                           9,
                                           start + 12288,
                                           14};
-        const std::vector<format::acknowledgement> acks(measures.slots, {fuzz::incarnation, 2, 3});
+        const std::vector<format::acknowledgement> acks(measures.slots, {fuzz::incarnation, 2, 3, 4});
         format::encode_table(part(measures.table_offset(slot), 4096), measures, fuzz::cluster,
                              header, acks, inline_area, 2);
         format::encode_quorum(part(measures.quorum_offset(slot), 4096), measures, fuzz::cluster,

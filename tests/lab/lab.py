@@ -272,8 +272,13 @@ class Lab:
 
     def hub_process(self, argv):
         """Starts a process where the switch is."""
+        self.hub_popen(argv)
+
+    def hub_popen(self, argv):
+        """The same, and returns its Popen."""
         with open(os.path.join(self.dir, "hub.log"), "ab") as log:
-            spawn(self.hub.enter() + list(argv), self.dir, self.detached, stdout=log, stderr=log)
+            return spawn(self.hub.enter() + list(argv), self.dir, self.detached, stdout=log,
+                         stderr=log)
 
     def keep_logs(self, where):
         """Copies every node's logs to a folder."""

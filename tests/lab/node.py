@@ -31,7 +31,7 @@ ip link set lo up
 """
 COROSYNC_LOG = "/var/log/corosync/corosync.log"
 # What dies and freezes with a node. The rest of its processes only watch, or are the storage.
-DAEMONS = ("corosync", "diskhbd", "diskhb-quorumd")
+DAEMONS = ("corosync", "diskhbd", "diskhb-copyd", "diskhb-quorumd")
 
 
 @dataclass

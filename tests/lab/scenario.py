@@ -163,7 +163,8 @@ def _attempt(name, body, lab_options):
     watch = StallWatch()
     watch.start()
     try:
-        lab = Lab(name, **lab_options)
+        options = dict(lab_options)
+        lab = options.pop("kind", Lab)(name, **options)
         with lab:
             try:
                 body(lab, report)
@@ -184,7 +185,7 @@ def _keep_logs(lab, name):
     lab.keep_logs(where)
     print(f"  the nodes' logs are kept in {where}; Corosync's of {lab.nodes[0].name} ends with:")
     print("    " + lab.nodes[0].log_tail(lines=25).replace("\n", "\n    "))
-    for daemon in ("diskhbd", "diskhb-quorumd"):
+    for daemon in ("diskhbd", "diskhb-copyd", "diskhb-quorumd"):
         if lab.nodes[0].log_text(f"/var/log/{daemon}.log"):
             print(f"  {daemon}'s ends with:")
             print("    " + lab.nodes[0].log_tail(f"/var/log/{daemon}.log", 10)
@@ -192,12 +193,13 @@ def _keep_logs(lab, name):
 
 
 def run(name, body, **lab_options):
-    """Runs a scenario in a lab of its own and exits with 0 or 1."""
+    """Runs a scenario in a lab of its own (a Lab, or of another `kind`) and exits with 0 or 1."""
     if os.geteuid() != 0:
         print("the lab needs root: skipped")
         sys.exit(77)
     for attempt in (1, 2):
-        print(f"{name}: {lab_options.get('nodes', 3)} nodes, "
+        nodes = lab_options.get("nodes", 4 if "kind" in lab_options else 3)
+        print(f"{name}: {nodes} nodes, "
               f"{'soak' if SOAK else 'short'} run", flush=True)
         report, stalls = _attempt(name, body, lab_options)
         for line in stalls:

@@ -6,62 +6,122 @@
 #include <chrono>
 
 #include "simulation.hpp"
+#include "two_sites.hpp"
 
-int main(int argc, char** argv) {
+namespace {
+
+using namespace diskhb::sim;
+
+struct settings {
     std::uint64_t first = 1;
     std::uint64_t count = 100;
-    std::uint64_t only = 0;
+    std::uint64_t only = 0;  // 0: not given
     bool verbose = false;
-    CLI::App app("Runs the engine of several nodes on a simulated volume with faults");
-    app.add_option("--first-seed", first, "the first seed");
-    app.add_option("--seeds", count, "how many seeds");
-    app.add_option("--seed", only, "this seed alone, twice, and whether both runs are the same");
-    app.add_flag("--verbose", verbose, "one line for each seed");
-    CLI11_PARSE(app, argc, argv);
+    std::string again;  // how to run one seed alone
+};
 
-    const auto begin = std::chrono::steady_clock::now();
-    diskhb::sim::outcome total;
+template <class Outcome>
+struct sum {
+    Outcome total;
     std::uint64_t failed = 0;
+};
+
+// Runs the seeds; line(outcome) is what to say of one.
+template <class Outcome, class Simulate, class Line>
+sum<Outcome> run_seeds(const settings& wanted, Simulate&& simulate_seed, Line&& line) {
+    sum<Outcome> all;
     const auto run = [&](std::uint64_t seed) {
-        const auto outcome = diskhb::sim::simulate(seed);
-        if (verbose) {
-            fmt::print(
-                "seed {}: delivered {} datagrams, {} messages, {:.1f} ms above the TTL; {}\n", seed,
-                outcome.datagrams_delivered, outcome.messages_delivered,
-                static_cast<double>(outcome.oldest_over_ttl_ns) / 1e6, outcome.settings);
+        const Outcome outcome = simulate_seed(seed);
+        if (wanted.verbose) {
+            fmt::print("seed {}: {}\n", seed, line(outcome));
         }
         for (const auto& violation : outcome.violations) {
             fmt::print("seed {}: {}\n", seed, violation);
         }
         if (!outcome.violations.empty()) {
-            fmt::print("seed {} failed; to see it again: {} --seed {}\n", seed, argv[0], seed);
-            ++failed;
+            fmt::print("seed {} failed; to see it again: {} --seed {}\n", seed, wanted.again, seed);
+            ++all.failed;
         }
-        total.add(outcome);
+        all.total.add(outcome);
         return outcome.trace_hash;
     };
-    if (app.count("--seed") != 0) {
-        const auto hash = run(only);
-        const bool same = run(only) == hash;
+    if (wanted.only != 0) {
+        const auto hash = run(wanted.only);
+        const bool same = run(wanted.only) == hash;
         fmt::print("trace {:016x}, {}\n", hash,
                    same ? "the same again" : "DIFFERENT when run again");
-        failed += same ? 0 : 1;
-    } else {
-        for (std::uint64_t seed = first; seed < first + count; ++seed) {
-            run(seed);
-        }
+        all.failed += same ? 0 : 1;
+        return all;
     }
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
-    fmt::print("{} seeds failed; {:.1f} s, {:.1f} s virtual\n", failed, took.count(),
-               static_cast<double>(total.virtual_ns) / 1e9);
-    fmt::print("letters {}, datagrams delivered {}, messages delivered {}\n", total.letters_sent,
+    for (std::uint64_t seed = wanted.first; seed < wanted.first + wanted.count; ++seed) {
+        run(seed);
+    }
+    return all;
+}
+
+std::uint64_t run_one_volume(const settings& wanted) {
+    const auto line = [](const outcome& one) {
+        return fmt::format("delivered {} datagrams, {} messages, {:.1f} ms above the TTL; {}",
+                           one.datagrams_delivered, one.messages_delivered,
+                           static_cast<double>(one.oldest_over_ttl_ns) / 1e6, one.settings);
+    };
+    const auto [total, failed] = run_seeds<outcome>(wanted, simulate, line);
+    fmt::print("{:.1f} s virtual; letters {}, datagrams delivered {}, messages delivered {}\n",
+               static_cast<double>(total.virtual_ns) / 1e9, total.letters_sent,
                total.datagrams_delivered, total.messages_delivered);
     fmt::print("most above the TTL {:.1f} ms, longest recovery {:.0f} ms\n",
                static_cast<double>(total.oldest_over_ttl_ns) / 1e6,
                static_cast<double>(total.recovery_ns) / 1e6);
-    for (std::size_t which = 0; which < diskhb::sim::fault_count; ++which) {
-        fmt::print("  {:<18} {}\n", fault_name(static_cast<diskhb::sim::fault>(which)),
+    for (std::size_t which = 0; which < fault_count; ++which) {
+        fmt::print("  {:<18} {}\n", fault_name(static_cast<fault>(which)), total.faults[which]);
+    }
+    return failed;
+}
+
+std::uint64_t run_two_sites(const settings& wanted) {
+    const auto line = [](const sites_outcome& one) {
+        return fmt::format("delivered {} datagrams across, {} within, {} messages; {}",
+                           one.datagrams_across, one.datagrams_within, one.messages_delivered,
+                           one.settings);
+    };
+    const auto [total, failed] = run_seeds<sites_outcome>(wanted, simulate_sites, line);
+    fmt::print("letters {}, datagrams across {}, within {}, messages {}\n", total.letters_sent,
+               total.datagrams_across, total.datagrams_within, total.messages_delivered);
+    fmt::print("oldest across {:.1f} ms, longest recovery {:.0f} ms\n",
+               static_cast<double>(total.oldest_across_ns) / 1e6,
+               static_cast<double>(total.recovery_ns) / 1e6);
+    fmt::print("too old {}, stale {}, torn {}, empty {}, deadline breaches {}\n",
+               total.dropped_expired, total.rejected_stale, total.rejected_torn,
+               total.rejected_empty, total.deadline_breaches);
+    for (std::size_t which = 0; which < copy_fault_count; ++which) {
+        fmt::print("  {:<18} {}\n", copy_fault_name(static_cast<copy_fault>(which)),
+                   total.copy_faults[which]);
+    }
+    for (std::size_t which = 0; which < site_fault_count; ++which) {
+        fmt::print("  {:<18} {}\n", site_fault_name(static_cast<site_fault>(which)),
                    total.faults[which]);
     }
+    return failed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    settings wanted;
+    bool two_sites = false;
+    CLI::App app("Runs the engine of several nodes on simulated volumes with faults");
+    app.add_option("--first-seed", wanted.first, "the first seed");
+    app.add_option("--seeds", wanted.count, "how many seeds");
+    app.add_option("--seed", wanted.only,
+                   "this seed alone, twice, and whether both runs are the same");
+    app.add_flag("--sites", two_sites, "two sites that read each other from copies");
+    app.add_flag("--verbose", wanted.verbose, "one line for each seed");
+    CLI11_PARSE(app, argc, argv);
+    wanted.again = fmt::format("{}{}", argv[0], two_sites ? " --sites" : "");
+
+    const auto begin = std::chrono::steady_clock::now();
+    const std::uint64_t failed = two_sites ? run_two_sites(wanted) : run_one_volume(wanted);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    fmt::print("{} seeds failed; {:.1f} s\n", failed, took.count());
     return failed == 0 ? 0 : 1;
 }

@@ -156,16 +156,23 @@ void oracle::datagram_delivered(std::uint32_t receiver, std::uint32_t from,
                              content.number, next - 1, from, receiver));
     }
     next = content.number + 1;
-    const std::uint64_t age_ns = now_ns - content.sent_ns;
-    oldest_ns_ = std::max(oldest_ns_, age_ns);
-    if (age_ns > age_ns_most_) {
-        violated(fmt::format("{} ms old (at most {} ms): number {} of node {} to node {}",
-                             age_ns / 1'000'000, age_ns_most_ / 1'000'000, content.number, from,
-                             receiver));
-    }
+    judge_age(now_ns - content.sent_ns, content.number, receiver, from);
     ++datagram_counts_[{from, receiver}];
     ++datagrams_delivered_;
     trace(content.hash ^ now_ns ^ receiver);
+}
+
+void oracle::judge_age(std::uint64_t age_ns, std::uint64_t number, std::uint32_t receiver,
+                       std::uint32_t from) {
+    const auto limit = age_limits_.find({from, receiver});
+    const bool is_limited = limit != age_limits_.end();
+    const std::uint64_t most_ns = is_limited ? limit->second : age_ns_most_;
+    std::uint64_t& oldest_ns = is_limited ? oldest_limited_ns_ : oldest_ns_;
+    oldest_ns = std::max(oldest_ns, age_ns);
+    if (age_ns > most_ns) {
+        violated(fmt::format("{} ms old (at most {} ms): number {} of node {} to node {}",
+                             age_ns / 1'000'000, most_ns / 1'000'000, number, from, receiver));
+    }
 }
 
 void oracle::message_delivered(std::uint32_t receiver, std::uint64_t receiver_incarnation,

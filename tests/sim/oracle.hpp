@@ -31,6 +31,11 @@ class oracle {
 
     explicit oracle(std::uint64_t age_ns_most) : age_ns_most_(age_ns_most) {}
 
+    // Of what one node sends another nothing may be older than that when it is delivered.
+    void limit_age(std::uint32_t sender, std::uint32_t receiver, std::uint64_t age_ns_most) {
+        age_limits_[{sender, receiver}] = age_ns_most;
+    }
+
     // The payload of the sender's next datagram or message; it counts as sent when sent() is
     // called, and is made anew with the same number otherwise.
     std::span<const std::byte> write_datagram(const letter& to_send, std::size_t size,
@@ -60,6 +65,7 @@ class oracle {
     std::uint64_t datagrams_delivered() const { return datagrams_delivered_; }
     std::uint64_t messages_delivered() const { return messages_delivered_; }
     std::uint64_t oldest_ns() const { return oldest_ns_; }
+    std::uint64_t oldest_limited_ns() const { return oldest_limited_ns_; }  // where limit_age holds
 
   private:
     struct record {
@@ -89,7 +95,11 @@ class oracle {
     bool is_genuine(const opened& found, const std::vector<record>& known, std::uint32_t receiver,
                     std::uint32_t from, std::span<const std::byte> payload);
 
+    void judge_age(std::uint64_t age_ns, std::uint64_t number, std::uint32_t receiver,
+                   std::uint32_t from);
+
     std::uint64_t age_ns_most_;
+    std::map<std::pair<std::uint32_t, std::uint32_t>, std::uint64_t> age_limits_;
     std::unordered_map<std::uint64_t, life> lives_;  // by incarnation
     std::map<std::pair<std::uint32_t, std::uint32_t>, progress> progress_;
     // The next message's number, by the incarnations of sender and receiver.
@@ -106,6 +116,7 @@ class oracle {
     std::uint64_t datagrams_delivered_ = 0;
     std::uint64_t messages_delivered_ = 0;
     std::uint64_t oldest_ns_ = 0;
+    std::uint64_t oldest_limited_ns_ = 0;
 };
 
 }  // namespace diskhb::sim

@@ -39,34 +39,44 @@ std::uint64_t skewed_clock::real_ns(std::uint64_t time_ns) const noexcept {
 
 // What dies with a crash.
 struct virtual_node::process {
+    // One that reads from an area.
+    struct reading {
+        std::shared_ptr<flag_waker> waker = std::make_shared<flag_waker>();
+        std::unique_ptr<test::guarded_channel> channel;
+        std::uint64_t due_ns = 0;  // by the node's clock
+    };
+
     process(const node_options& options, ring::counters& counts)
-        : counters(&counts), queue(options.queue_bytes, options.fill_bytes) {}
+        : counters(&counts),
+          queue(options.queue_bytes, options.fill_bytes),
+          readers(1 + options.receive_from.size()) {}
 
     ring::counters* counters;
     engine::send_queue queue;
     engine::receive_queue datagrams{0};
     engine::echo_table echoes;
-    std::shared_ptr<flag_waker> receiver_waker = std::make_shared<flag_waker>();
     std::shared_ptr<flag_waker> flusher_waker = std::make_shared<flag_waker>();
     std::unique_ptr<engine::ring_engine> engine;
-    std::unique_ptr<test::guarded_channel> reader;
+    std::vector<reading> readers;  // one an area
     std::unique_ptr<test::guarded_channel> writer;
-    // By the node's clock.
-    std::uint64_t receiver_due_ns = 0;
-    std::uint64_t flusher_due_ns = 0;
+    std::uint64_t flusher_due_ns = 0;  // by the node's clock
     bool is_writer_lost = false;
     bool is_stopping = false;
     bool has_ended = false;
 };
 
-virtual_node::virtual_node(const node_plan& plan, test::sim_ring& ring, oracle& judge)
+virtual_node::virtual_node(const node_plan& plan, test::sim_ring& ring, oracle& judge,
+                           const std::vector<test::sim_ring*>& copies)
     : plan_(plan),
       ring_(&ring),
       judge_(&judge),
-      port_(ring.make_port(plan.seed)),
+      areas_{{&ring, ring.make_port(plan.seed)}},
       random_(plan.seed + 1),
       clock_(ring.clock(), plan.clock_offset_ns, plan.clock_rate_ppm),
       buffer_(max_message_bytes) {
+    for (test::sim_ring* const each : copies) {
+        areas_.push_back({each, each->make_port(plan.seed + 1 + areas_.size())});
+    }
     plan_.options.on_datagram = [this](std::uint32_t from, std::span<const std::byte> payload) {
         judge_->datagram_delivered(id(), from, payload, ring_->now_ns());
     };
@@ -88,7 +98,9 @@ void virtual_node::close(std::unique_ptr<test::guarded_channel>& channel) {
 
 void virtual_node::end_process() {
     if (process_) {
-        close(process_->reader);
+        for (auto& each : process_->readers) {
+            close(each.channel);
+        }
         close(process_->writer);
         process_.reset();
     }
@@ -97,7 +109,7 @@ void virtual_node::end_process() {
 bool virtual_node::crash() {
     const bool was_writing = process_->engine && process_->engine->flusher().busy();
     if (was_writing && random_.chance(0.5)) {
-        port_->tear_in_flight();
+        port().tear_in_flight();
     }
     end_process();
     return was_writing;
@@ -111,19 +123,31 @@ void virtual_node::stop() {
     }
 }
 
+bool virtual_node::is_stopping() const { return process_ && process_->is_stopping; }
+
 bool virtual_node::is_running() const {
     return process_ && process_->engine && process_->engine->incarnation() != 0 &&
-           process_->reader && process_->writer && !is_frozen();
+           std::all_of(process_->readers.begin(), process_->readers.end(),
+                       [](const auto& each) { return each.channel != nullptr; }) &&
+           process_->writer && !is_frozen();
 }
 
 bool virtual_node::is_whole() const {
     if (!is_running()) {
         return false;
     }
-    const auto peers = process_->engine->receiver().peers(clock_.now_ns(), 0);
-    return std::all_of(peers.begin(), peers.end(), [](const peer_status& peer) {
-        return peer.state == peer_state::alive && peer.acknowledges_us;
+    const auto all = peers();
+    return std::all_of(all.begin(), all.end(), [](const peer_status& peer) {
+        const bool is_heard = peer.state == peer_state::alive || peer.state == peer_state::late;
+        return is_heard && peer.acknowledges_us;
     });
+}
+
+std::vector<peer_status> virtual_node::peers() const {
+    if (!process_ || !process_->engine) {
+        return {};
+    }
+    return process_->engine->peers(clock_.now_ns());
 }
 
 std::string virtual_node::describe() const {
@@ -134,11 +158,12 @@ std::string virtual_node::describe() const {
         return fmt::format("node {} has no volume", id());
     }
     auto text = fmt::format("node {}: incarnation {:x}, reader {}, writer {}, peers", id(),
-                            process_->engine->incarnation(), process_->reader != nullptr,
-                            process_->writer != nullptr);
-    for (const auto& peer : process_->engine->receiver().peers(clock_.now_ns(), 0)) {
-        text += fmt::format(" {}:{}{}:{:x}", peer.node_id, peer_state_name(peer.state),
-                            peer.acknowledges_us ? "+ack" : "", peer.incarnation);
+                            process_->engine->incarnation(),
+                            process_->readers[0].channel != nullptr, process_->writer != nullptr);
+    for (const auto& peer : peers()) {
+        text += fmt::format(" {}:{}{}{}:{:x}", peer.node_id, peer_state_name(peer.state),
+                            peer.acknowledges_us ? "+ack" : "", peer.hears_us ? "+hears" : "",
+                            peer.incarnation);
     }
     for (const auto each : {counter::dropped_expired_send, counter::dropped_expired_receive,
                             counter::lost_gap, counter::rejected_stale}) {
@@ -156,33 +181,44 @@ std::uint64_t virtual_node::next_ns() const {
     if (is_frozen()) {
         return frozen_until_ns_;
     }
-    if (process_->receiver_waker->woken || process_->flusher_waker->woken) {
-        return ring_->now_ns();
+    std::uint64_t due_ns = process_->flusher_due_ns;
+    bool is_woken = process_->flusher_waker->woken;
+    for (const auto& each : process_->readers) {
+        due_ns = std::min(due_ns, each.due_ns);
+        is_woken = is_woken || each.waker->woken;
     }
-    return clock_.real_ns(std::min(process_->receiver_due_ns, process_->flusher_due_ns));
+    return is_woken ? ring_->now_ns() : clock_.real_ns(due_ns);
+}
+
+// Whether a thread has something to do: the flusher, or that of an area.
+bool virtual_node::is_due(std::size_t thread) {
+    process& own = *process_;
+    if (thread == areas_.size()) {
+        const bool is_busy = own.engine && own.engine->flusher().busy();
+        return std::exchange(own.flusher_waker->woken, false) || is_busy ||
+               own.flusher_due_ns <= clock_.now_ns();
+    }
+    auto& reader = own.readers[thread];
+    const bool is_busy = reader.channel && own.engine->receiver(thread)->busy();
+    return std::exchange(reader.waker->woken, false) || is_busy || reader.due_ns <= clock_.now_ns();
 }
 
 void virtual_node::step() {
     if (!process_ || is_frozen()) {
         return;
     }
-    const auto is_due = [&](std::uint64_t due_ns, flag_waker& waker, bool is_busy) {
-        return std::exchange(waker.woken, false) || is_busy || due_ns <= clock_.now_ns();
-    };
-    // Either thread may be the first to get the processor.
-    const bool flusher_first = random_.chance(0.5);
-    for (const bool is_flusher : {flusher_first, !flusher_first}) {
-        const bool has_engine = process_->engine != nullptr;
-        if (is_flusher) {
-            const bool is_busy = has_engine && process_->engine->flusher().busy();
-            if (is_due(process_->flusher_due_ns, *process_->flusher_waker, is_busy)) {
-                step_flusher();
-            }
+    // Any thread may be the first to get the processor.
+    const std::size_t threads = areas_.size() + 1;
+    const std::size_t first = random_.below(threads);
+    for (std::size_t turn = 0; turn < threads; ++turn) {
+        const std::size_t thread = (first + turn) % threads;
+        if (!is_due(thread)) {
+            continue;
+        }
+        if (thread == areas_.size()) {
+            step_flusher();
         } else {
-            const bool is_busy = has_engine && process_->engine->receiver().busy();
-            if (is_due(process_->receiver_due_ns, *process_->receiver_waker, is_busy)) {
-                step_receiver();
-            }
+            step_receiver(thread);
         }
         if (process_->has_ended) {
             end_process();
@@ -191,68 +227,86 @@ void virtual_node::step() {
     }
 }
 
-void virtual_node::step_receiver() {
+void virtual_node::step_receiver(std::size_t area) {
     process& own = *process_;
-    if (!own.reader && !open_for_reading()) {
-        own.receiver_due_ns = clock_.now_ns() + reopen_pause_ns;
+    auto& reader = own.readers[area];
+    if (!reader.channel && !open_for_reading(area)) {
+        reader.due_ns = clock_.now_ns() + reopen_pause_ns;
         return;
     }
-    engine::receiver& receiver = own.engine->receiver();
+    engine::receiver& receiver = *own.engine->receiver(area);
     for (int steps = 0;; ++steps) {
-        own.receiver_due_ns = receiver.step(clock_.now_ns());
-        const std::uint64_t life = own.engine->incarnation();
-        using slot_change = engine::ring_engine::slot_change;
-        const slot_change change = own.engine->watch_slot();
-        if (change == slot_change::joined || change == slot_change::stolen) {
-            judge_->trace(own.engine->incarnation());
-            own.flusher_waker->wake();
-        }
-        if (change == slot_change::stolen) {
-            while (const auto got = own.engine->messages().receive(buffer_, {})) {
-                judge_->message_delivered(id(), life, got->from,
-                                          std::span(buffer_).first(got->size_bytes));
-            }
+        reader.due_ns = receiver.step(clock_.now_ns());
+        if (area == 0) {
+            on_slot_change();
         }
         if (receiver.lost()) {
             counts_.add(counter::volume_losses);
             receiver.detach();
-            close(own.reader);
-            own.receiver_due_ns = clock_.now_ns() + reopen_pause_ns;
+            close(reader.channel);
+            reader.due_ns = clock_.now_ns() + reopen_pause_ns;
             return;
         }
-        if (own.receiver_due_ns > clock_.now_ns()) {
+        if (reader.due_ns > clock_.now_ns()) {
             return;
         }
         if (steps == 1000) {
-            judge_->violated(fmt::format("the receiver of node {} does not sleep", id()));
-            own.receiver_due_ns = clock_.now_ns() + reopen_pause_ns;
+            judge_->violated(fmt::format("receiver {} of node {} does not sleep", area, id()));
+            reader.due_ns = clock_.now_ns() + reopen_pause_ns;
             return;
         }
     }
 }
 
-bool virtual_node::open_for_reading() {
+void virtual_node::on_slot_change() {
     process& own = *process_;
-    if (port_->open_error() != 0) {
+    const std::uint64_t life = own.engine->incarnation();
+    using slot_change = engine::ring_engine::slot_change;
+    const slot_change change = own.engine->watch_slot();
+    if (change == slot_change::joined || change == slot_change::stolen) {
+        judge_->trace(own.engine->incarnation());
+        own.flusher_waker->wake();
+    }
+    if (change == slot_change::stolen) {
+        while (const auto got = own.engine->messages().receive(buffer_, {})) {
+            judge_->message_delivered(id(), life, got->from,
+                                      std::span(buffer_).first(got->size_bytes));
+        }
+    }
+}
+
+void virtual_node::make_engine() {
+    process& own = *process_;
+    engine::ring_context context;
+    context.options = &plan_.options;
+    context.time = &clock_;
+    context.queue = &own.queue;
+    context.datagrams = &own.datagrams;
+    context.echoes = &own.echoes;
+    context.counts = own.counters;
+    context.wake_receiver = [&own](std::size_t area) { own.readers[area].waker->wake(); };
+    context.start = plan_.start;
+    context.draw_incarnation = [this] { return random_.next() | 1; };
+    own.engine = std::make_unique<engine::ring_engine>(context, ring_->content());
+    own.engine->board().set_flusher(own.flusher_waker);
+}
+
+bool virtual_node::open_for_reading(std::size_t area) {
+    process& own = *process_;
+    if (areas_[area].port->open_error() != 0) {
         return false;
     }
-    if (!own.engine) {
-        engine::ring_context context;
-        context.options = &plan_.options;
-        context.time = &clock_;
-        context.queue = &own.queue;
-        context.datagrams = &own.datagrams;
-        context.echoes = &own.echoes;
-        context.counts = own.counters;
-        context.wake_receiver = [waker = own.receiver_waker] { waker->wake(); };
-        context.start = plan_.start;
-        context.draw_incarnation = [this] { return random_.next() | 1; };
-        own.engine = std::make_unique<engine::ring_engine>(context, ring_->content());
-        own.engine->board().set_flusher(own.flusher_waker);
+    if (area != 0) {
+        if (!own.engine || own.engine->accept_area(area, areas_[area].ring->content())) {
+            return false;
+        }
+    } else if (!own.engine) {
+        make_engine();
     }
-    own.reader = ring_->open(port_, static_cast<format::slot_index>(id() - 1),
-                             engine::receiver::channel_depth);
-    own.engine->receiver().attach(*own.reader);
+    own.readers[area].channel =
+        areas_[area].ring->open(areas_[area].port, static_cast<format::slot_index>(id() - 1),
+                                engine::receiver::channel_depth);
+    own.engine->receiver(area)->attach(*own.readers[area].channel);
     if (own.engine->incarnation() != 0) {
         counts_.add(counter::volume_returns);
     }
@@ -305,10 +359,10 @@ void virtual_node::step_flusher() {
 }
 
 bool virtual_node::open_for_writing() {
-    if (port_->open_error() != 0) {
+    if (port().open_error() != 0) {
         return false;
     }
-    process_->writer = ring_->open(port_, static_cast<format::slot_index>(id() - 1), 2);
+    process_->writer = ring_->open(areas_[0].port, static_cast<format::slot_index>(id() - 1), 2);
     process_->engine->flusher().attach(*process_->writer, process_->flusher_waker);
     return true;
 }

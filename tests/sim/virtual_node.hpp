@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One node of a simulation: the engine that diskhbd runs, driven step by step in virtual time as
-// node.cpp drives it with two threads, with clients that send letters and give what they get to
-// the oracle. One thread.
+// node.cpp drives it with a thread for the flusher and one for each area that peers are read from,
+// with clients that send letters and give what they get to the oracle. One thread.
 #pragma once
 
 #include <memory>
@@ -41,15 +41,20 @@ struct node_plan {
 
 class virtual_node {
   public:
-    virtual_node(const node_plan& plan, test::sim_ring& ring, oracle& judge);
+    // ring: the send volume; copies: the receive volumes, as in options.receive_from. All on one
+    // clock.
+    virtual_node(const node_plan& plan, test::sim_ring& ring, oracle& judge,
+                 const std::vector<test::sim_ring*>& copies = {});
     ~virtual_node();
 
     std::uint32_t id() const { return plan_.options.node_id; }
-    io::sim_port& port() { return *port_; }
+    io::sim_port& port(std::size_t area = 0) { return *areas_[area].port; }
     bool is_up() const { return process_ != nullptr; }
+    bool is_stopping() const;
     bool is_running() const;  // joined, and the volume is there
-    // All peers alive and acknowledging us.
+    // All peers alive, if late, and acknowledging us.
     bool is_whole() const;
+    std::vector<peer_status> peers() const;  // none while it is down
     std::string describe() const;
 
     void start();
@@ -74,18 +79,26 @@ class virtual_node {
   private:
     struct process;
 
+    struct reading_place {
+        test::sim_ring* ring = nullptr;
+        std::shared_ptr<io::sim_port> port;
+    };
+
     bool is_frozen() const { return ring_->now_ns() < frozen_until_ns_; }
-    void step_receiver();
+    void step_receiver(std::size_t area);
     void step_flusher();
-    bool open_for_reading();
+    void on_slot_change();
+    void make_engine();
+    bool open_for_reading(std::size_t area);
     bool open_for_writing();
+    bool is_due(std::size_t thread);
     void close(std::unique_ptr<test::guarded_channel>& channel);
     void end_process();
 
     node_plan plan_;
     test::sim_ring* ring_;
     oracle* judge_;
-    std::shared_ptr<io::sim_port> port_;
+    std::vector<reading_place> areas_;  // the send volume first
     io::sim_random random_;
     skewed_clock clock_;
     ring::counters counts_;

@@ -112,5 +112,87 @@ TEST_F(age_bound_test, survives_any_clock_on_a_volume) {
     }
 }
 
+// A copy: blocks come whenever and in whatever order something copies them. Ours is the same clock
+// as above; an echo names a beat of ours by the time at which it was encoded.
+class copied_age_test : public age_bound_test {
+  protected:
+    copied_age_test() { age_ = age_bound(block_source::copy); }
+    void echo(double encoded_ms) { age_.on_echo(ours(encoded_ms)); }
+};
+
+TEST_F(copied_age_test, trusts_no_age_before_the_first_echo) {
+    first_block(1000, 999, 1001);
+    for (double at = 1001; at < 1100; ++at) {
+        next_block(at, at - 0.1, at + 0.1);
+        EXPECT_GT(age_ms(at, at + 0.1), 1e9);
+    }
+    echo(1050);
+    EXPECT_NEAR(age_ms(1098, 1100), 1 + 50, 0.1);
+}
+
+TEST_F(copied_age_test, is_never_less_than_the_true_age_whatever_the_lag) {
+    for (const double rate : {0.981, 1.0, 1.019}) {
+        rate_ = rate;
+        age_ = age_bound(block_source::copy);
+        const auto lag = [](double at) { return at < 60'000 ? 5'000.0 : 30.0; };
+        first_block(0, 0, lag(0));
+        // Each block echoes what had come from us by then, with the same lag.
+        for (double at = 100; at < 120'000; at += 100) {
+            const double seen = at + lag(at);
+            next_block(at, seen - 1, seen);
+            if (at > 5'000) {
+                echo(at - lag(at));
+            }
+            const double age = age_ms(at - 3, seen + 2);
+            EXPECT_GE(age, lag(at) + 5 - 0.1) << at;
+            if (at > 66'000) {
+                EXPECT_LE(age, 2 * 30 + 6) << at;
+            }
+        }
+    }
+}
+
+TEST_F(copied_age_test, does_not_let_a_constant_lag_fade) {
+    first_block(0, 0, 1'000);
+    for (double at = 100; at < 1'000'000; at += 100) {
+        next_block(at, at + 999, at + 1'000);
+        echo(at - 1'000);
+    }
+    EXPECT_GE(age_ms(999'900, 1'000'900), 1'000);
+}
+
+TEST_F(copied_age_test, keeps_the_best_echo_of_a_life_less_what_clocks_may_differ) {
+    first_block(1000, 999, 1001);
+    next_block(1002, 1001, 1003);
+    echo(1001);
+    // No newer echo for ten seconds: 1 ms of doubt, and 2 % of the time.
+    next_block(11'002, 11'000, 11'010);
+    EXPECT_NEAR(age_ms(11'002, 11'010), 8 + 1 + 200, 0.5);
+    // Another life has echoed nothing yet.
+    first_block(12'000, 11'999, 12'001);
+    EXPECT_GT(age_ms(12'000, 12'001), 1e9);
+}
+
+TEST_F(copied_age_test, takes_no_block_to_be_encoded_after_it_was_seen) {
+    first_block(1000, 999, 1001);
+    next_block(1002, 1001, 1003);
+    echo(1002);
+    next_block(500'000'000, 1004, 1005);  // a clock that lies
+    EXPECT_EQ(age_.encoded_after_ns(), ours(1005));
+    EXPECT_GE(age_ms(500'000'000, 1010), 5);
+    next_block(1006, 1006, 1007);  // and one that goes back
+    EXPECT_EQ(age_.encoded_after_ns(), ours(1005));
+}
+
+TEST_F(age_bound_test, takes_the_lesser_of_both_bounds_on_a_shared_volume) {
+    age_.restart(theirs(0), 0, ours(10'000));
+    next_block(100, 10'005, 10'010);
+    EXPECT_GT(age_ms(100, 10'010), 1e9);
+    age_.on_echo(ours(9'990));
+    EXPECT_NEAR(age_ms(100, 10'010), 20, 0.1);
+    next_block(110, 10'019, 10'020);
+    EXPECT_LE(age_ms(110, 10'020), 31);
+}
+
 }  // namespace
 }  // namespace diskhb::ring

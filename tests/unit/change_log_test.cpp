@@ -122,5 +122,47 @@ TEST_F(change_log_test, sums_up_a_ring_for_systemd) {
     EXPECT_EQ(summary(config_, now_), "dhb0 running, 1 of 2 peers alive");
 }
 
+TEST_F(change_log_test, tells_when_a_peer_becomes_late_and_when_it_reads_in_time_again) {
+    config_.engine.read_deadline = 40ms;
+    look();
+    now_.peers[0].state = peer_state::alive;
+    EXPECT_THAT(look(), testing::ElementsAre("ring dhb0: node 2 (n2) is alive"));
+    now_.peers[0].state = peer_state::late;
+    EXPECT_THAT(look(),
+                testing::ElementsAre(HasSubstr("node 2 (n2) is late: it reads what we write "
+                                               "later than 40 ms")));
+    EXPECT_THAT(look(), IsEmpty());
+    now_.peers[0].state = peer_state::alive;
+    EXPECT_THAT(look(), testing::ElementsAre("ring dhb0: node 2 (n2) reads in time again"));
+}
+
+TEST_F(change_log_test, tells_when_a_live_peer_does_not_read_us_any_more) {
+    look();
+    now_.peers[0].state = peer_state::alive;
+    EXPECT_THAT(look(), testing::SizeIs(1));
+    now_.peers[0].hears_us = true;
+    EXPECT_THAT(look(), testing::ElementsAre("ring dhb0: node 2 (n2) reads us"));
+    now_.peers[0].hears_us = false;
+    EXPECT_THAT(look(), testing::ElementsAre(HasSubstr("is alive, but does not read us any more")));
+    EXPECT_THAT(look(), IsEmpty());
+    now_.peers[0].state = peer_state::silent;
+    EXPECT_THAT(look(), testing::SizeIs(1));
+}
+
+TEST_F(change_log_test, tells_each_change_of_a_receive_volume) {
+    look();
+    receive_area_status area;
+    area.volume = "/dev/copy";
+    area.nodes = {3, 4};
+    area.error = "/dev/copy: No such file or directory";
+    now_.receive_areas.push_back(area);
+    EXPECT_THAT(look(), testing::ElementsAre(HasSubstr("receive volume /dev/copy (nodes 3, 4): "
+                                                       "waiting_for_volume: /dev/copy: No such")));
+    EXPECT_THAT(look(), IsEmpty());
+    now_.receive_areas[0].state = ring_state::running;
+    now_.receive_areas[0].error.clear();
+    EXPECT_THAT(look(), testing::ElementsAre(HasSubstr("(nodes 3, 4): running")));
+}
+
 }  // namespace
 }  // namespace diskhb::daemon

@@ -33,6 +33,8 @@ const std::map<std::string, std::pair<errc, int>> every_error = {
     {"volume_changed", {errc::volume_changed, 42}},
     {"wrong_cluster", {errc::wrong_cluster, 43}},
     {"io_failed", {errc::io_failed, 44}},
+    {"same_volume", {errc::same_volume, 45}},
+    {"other_measures", {errc::other_measures, 46}},
 };
 
 TEST(error, keeps_its_name_and_number) {
@@ -56,7 +58,7 @@ TEST(error, says_one_sentence_of_its_own) {
 }
 
 TEST(error, that_is_not_known_is_called_so) {
-    for (const int value : {0, 11, 19, 28, 45, -1}) {
+    for (const int value : {0, 11, 19, 28, 47, -1}) {
         EXPECT_STREQ(error_name(static_cast<errc>(value)), "unknown") << value;
         EXPECT_EQ(error_category().message(value), "Unknown error.");
     }

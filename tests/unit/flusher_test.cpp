@@ -17,8 +17,17 @@ constexpr std::uint64_t ms = 1000 * us;
 
 struct noting_observer final : send_observer {
     void on_message_left(format::slot_index) noexcept override { ++messages_left; }
+    void on_announced(std::uint64_t end_sequence, std::uint64_t begun_ns,
+                      const slot_set& to) noexcept override {
+        announced_end = end_sequence;
+        announced_ns = begun_ns;
+        destinations = to;
+    }
     void on_written(std::uint64_t end_sequence) noexcept override { written_end = end_sequence; }
     int messages_left = 0;
+    std::uint64_t announced_end = 0;
+    std::uint64_t announced_ns = 0;
+    slot_set destinations;
     std::uint64_t written_end = 0;
 };
 
@@ -41,7 +50,7 @@ class flusher_test : public testing::Test {
         setup.ttl_ns = 200 * ms;
         setup.flush = settings;
         setup.start = start;
-        flusher_ = std::make_unique<flusher>(setup, *queue_, board_, counts_, observer_);
+        flusher_ = std::make_unique<flusher>(setup, *queue_, board_, beats_, counts_, observer_);
         attach();
     }
     void attach() {
@@ -81,6 +90,7 @@ class flusher_test : public testing::Test {
     std::shared_ptr<io::sim_port> port_ = ring_.make_port(1);
     ring::counters counts_;
     acknowledgement_board board_{ring_.content().measures.slots};
+    ring::beat_log beats_;
     noting_observer observer_;
     std::shared_ptr<counting_waker> waker_ = std::make_shared<counting_waker>();
     std::unique_ptr<send_queue> queue_;
@@ -201,7 +211,7 @@ TEST_F(flusher_test, beats_at_the_beat_interval_when_there_is_nothing_to_do) {
 
 TEST_F(flusher_test, acknowledges_when_a_peer_waits) {
     start();
-    board_.set(0, {5, 6, 7});
+    board_.set(0, {5, 6, 7, 8});
     board_.set_flusher(waker_);
     board_.want_by(ring_.now_ns() + 2 * ms);
     EXPECT_EQ(waker_->wakes, 1);
@@ -210,7 +220,38 @@ TEST_F(flusher_test, acknowledges_when_a_peer_waits) {
     run(10 * ms);
     EXPECT_EQ(count(counter::wakes_acknowledge), 1U);
     EXPECT_EQ(format::acknowledgement_of(*ring_.table(slot), 0),
-              (format::acknowledgement{5, 6, 7}));
+              (format::acknowledgement{5, 6, 7, 8}));
+}
+
+TEST_F(flusher_test, says_for_whom_it_writes_and_remembers_when_it_encoded) {
+    start();
+    EXPECT_TRUE(observer_.destinations.none());  // beats are for nobody
+    const std::uint64_t begun_ns = ring_.now_ns();
+    submit(10);
+    run(2 * ms);
+    EXPECT_EQ(observer_.announced_end, 1U);
+    EXPECT_EQ(observer_.destinations, slot_set(1));
+    EXPECT_EQ(observer_.announced_ns, begun_ns);
+    const auto block = ring_.table(slot);
+    ASSERT_TRUE(block.has_value());
+    EXPECT_EQ(beats_.encoded_ns(77, block->sequence), begun_ns);
+    EXPECT_EQ(block->clock_ns, begun_ns);
+
+    // A batch counts from the start of its own write, its frames once.
+    const std::uint64_t batch_ns = ring_.now_ns();
+    submit(9000);
+    run(5 * ms);
+    EXPECT_EQ(observer_.announced_end, 2U);
+    EXPECT_EQ(observer_.announced_ns, batch_ns);
+    EXPECT_GT(beats_.encoded_ns(77, ring_.table(slot)->sequence), batch_ns);
+    observer_.destinations.reset();
+    run(250 * ms);
+    EXPECT_TRUE(observer_.destinations.none());
+    flusher_->follow(0);
+    flusher_->follow(78);
+    run(5 * ms);
+    EXPECT_FALSE(beats_.encoded_ns(77, 1));
+    EXPECT_TRUE(beats_.encoded_ns(78, 1));
 }
 
 TEST_F(flusher_test, drops_what_waited_longer_than_the_ttl_behind_a_stalled_write) {

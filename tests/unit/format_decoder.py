@@ -21,7 +21,7 @@ import uuid
 ENVELOPE = struct.Struct("<8sHHI16sQQQQ32s")
 SUPERBLOCK = struct.Struct("<IHHQQQQQ")
 TABLE = struct.Struct("<IHHQQQQQIIQ")
-ACKNOWLEDGEMENT = struct.Struct("<QQQ")
+ACKNOWLEDGEMENT = struct.Struct("<QQQQ")
 QUORUM = struct.Struct("<IHHIHHIHHQ16sQQQQIIQ16sQIIQQQQQQ16s")
 ECHO = struct.Struct("<QQ")
 BATCH = struct.Struct("<IIQ16s")
@@ -93,7 +93,7 @@ def unseal(data, magic):
 class Geometry:
     def __init__(self, block, slots, ring, volume):
         require(block.bit_count() == 1 and 4096 <= block <= 65536, "malformed")
-        require(2 <= slots <= 128, "malformed")
+        require(2 <= slots <= (96 if block == 4096 else 128), "malformed")
         require(ring.bit_count() == 1 and 256 << 10 <= ring <= 1 << 30, "malformed")
         longest = -(-(128 + 16 + MAX_PAYLOAD) // block) * block
         require(ring >= 3 * longest and volume % block == 0 and volume < 1 << 63, "malformed")
@@ -158,11 +158,12 @@ def decode_frames(area, first_sequence, in_full):
 def decode_acknowledgements(data, slots):
     listed = []
     for slot in range(slots):
-        incarnation, read, message = ACKNOWLEDGEMENT.unpack_from(
+        incarnation, read, message, beat = ACKNOWLEDGEMENT.unpack_from(
             data, 160 + slot * ACKNOWLEDGEMENT.size)
         if incarnation != 0:
             listed.append({"node": slot + 1, "incarnation": f"{incarnation:016x}",
-                           "read_sequence": read, "message_sequence": message})
+                           "read_sequence": read, "message_sequence": message,
+                           "beat": beat})
     return listed
 
 

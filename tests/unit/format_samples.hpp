@@ -71,7 +71,7 @@ inline table_header table(std::uint64_t sequence = 77) {
 inline std::vector<acknowledgement> acks(const geometry& volume) {
     std::vector<acknowledgement> list(volume.slots);
     for (std::size_t i = 0; i < list.size(); ++i) {
-        list[i] = {0xa0 + i, 0xb0 + i, 0xc0 + i};
+        list[i] = {0xa0 + i, 0xb0 + i, 0xc0 + i, 0xd0 + i};
     }
     return list;
 }

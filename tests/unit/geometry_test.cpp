@@ -12,7 +12,8 @@ constexpr std::uint64_t mib = 1 << 20;
 
 TEST(geometry, lays_the_parts_out_in_order_without_overlap) {
     for (const std::uint32_t block_bytes : {4096U, 16384U, 65536U}) {
-        for (const std::uint16_t slots : std::vector<std::uint16_t>{2, 3, 32, 128}) {
+        for (const std::uint16_t slots :
+             std::vector<std::uint16_t>{2, 3, 32, slots_most(block_bytes)}) {
             const auto made = make_geometry(block_bytes, slots, 4 * mib, 1024 * mib);
             ASSERT_TRUE(made) << block_bytes << " " << slots;
             EXPECT_EQ(made->table_offset(), block_bytes);
@@ -53,6 +54,7 @@ TEST(geometry, refuses_measures_out_of_range) {
     }
     for (const std::uint16_t slots : std::vector<std::uint16_t>{0, 1, 129, 65535}) {
         EXPECT_FALSE(make_geometry(4096, slots, mib, volume)) << slots;
+        EXPECT_FALSE(make_geometry(8192, slots, mib, volume)) << slots;
     }
     for (const std::uint64_t ring_bytes :
          {std::uint64_t{0}, mib - 1, mib + 4096, ring_bytes_min / 2, ring_bytes_max * 2,
@@ -71,6 +73,12 @@ TEST(geometry, leaves_room_in_a_ring_for_three_of_the_longest_batches) {
         EXPECT_FALSE(make_geometry(block_bytes, 2, ring_bytes_min, 64 * mib)) << block_bytes;
         EXPECT_TRUE(make_geometry(block_bytes, 2, 2 * ring_bytes_min, 64 * mib)) << block_bytes;
     }
+}
+
+TEST(geometry, leaves_room_for_frames_beside_an_acknowledgement_a_slot) {
+    EXPECT_TRUE(make_geometry(4096, 96, mib, 1024 * mib));
+    EXPECT_FALSE(make_geometry(4096, 97, mib, 1024 * mib));
+    EXPECT_TRUE(make_geometry(8192, slots_max, mib, 1024 * mib));
 }
 
 TEST(geometry, takes_the_extremes) {

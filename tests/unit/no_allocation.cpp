@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Memory is taken at start: with two nodes running on a real volume, none of their threads and no
-// client calls the allocator while data flows. A program of its own, since it replaces operator
-// new.
+// Memory is taken at start: with two nodes running on real volumes, one that both share or one for
+// each, none of their threads and no client calls the allocator while data flows. A program of its
+// own, since it replaces operator new.
 #include <gtest/gtest.h>
 
 #include <thread>
@@ -15,17 +15,36 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class no_allocation : public testing::TestWithParam<io_backend> {
+struct variant {
+    io_backend backend = io_backend::posix;
+    bool is_shared = true;
+};
+
+format::superblock superblock_of(std::uint8_t site) {
+    auto content = test::small_superblock();
+    content.cluster[0] = site;
+    return content;
+}
+
+class no_allocation : public testing::TestWithParam<variant> {
   protected:
-    static node_options options(std::uint32_t id, std::uint32_t peer) {
+    node_options options(std::uint32_t id, std::uint32_t peer) const {
         node_options chosen;
         chosen.node_id = id;
         chosen.peers = {peer};
-        chosen.backend = GetParam();
+        chosen.backend = GetParam().backend;
+        if (!GetParam().is_shared) {
+            // What the peer writes to, as a copy of it without lag.
+            chosen.receive_from = {{send_volume(peer), {peer}}};
+            chosen.read_deadline = 1s;
+        }
         chosen.ttl = 5s;
         chosen.beat_interval = 20ms;
         chosen.peer_timeout = 2s;
         return chosen;
+    }
+    std::string send_volume(std::uint32_t id) const {
+        return GetParam().is_shared || id == 1 ? volume_.path() : other_.path();
     }
     void wait_for_both() const {
         const auto hears = [](const node& one) {
@@ -60,9 +79,10 @@ class no_allocation : public testing::TestWithParam<io_backend> {
         return good;
     }
 
-    test::volume_file volume_;
-    node one_{volume_.path(), options(1, 2)};
-    node two_{volume_.path(), options(2, 1)};
+    test::volume_file volume_{superblock_of(1)};
+    test::volume_file other_{superblock_of(2)};
+    node one_{send_volume(1), options(1, 2)};
+    node two_{send_volume(2), options(2, 1)};
     std::vector<std::byte> payload_ = std::vector<std::byte>(200'000);
     std::vector<std::byte> buffer_ = std::vector<std::byte>(max_message_bytes);
 };
@@ -87,9 +107,14 @@ TEST_P(no_allocation, is_seen_when_it_happens) {
 }
 
 INSTANTIATE_TEST_SUITE_P(backends, no_allocation,
-                         testing::Values(io_backend::posix, io_backend::uring),
+                         testing::Values(variant{io_backend::posix, true},
+                                         variant{io_backend::uring, true},
+                                         variant{io_backend::posix, false},
+                                         variant{io_backend::uring, false}),
                          [](const auto& chosen) {
-                             return chosen.param == io_backend::posix ? "posix" : "uring";
+                             const bool is_posix = chosen.param.backend == io_backend::posix;
+                             return std::string(is_posix ? "posix" : "uring") +
+                                    (chosen.param.is_shared ? "" : "_two_volumes");
                          });
 
 }  // namespace

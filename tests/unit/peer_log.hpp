@@ -40,6 +40,8 @@ class peer_log {
     std::uint64_t beat = 0;
     format::node_state state = format::node_state::running;
     format::slot_index destination = format::every_slot;
+    // What its blocks say that it has read of slot 0.
+    format::acknowledgement acknowledged;
 
     // One batch with these frames into the ring, not yet announced.
     void write_batch(const std::vector<std::string>& texts) {
@@ -81,7 +83,8 @@ class peer_log {
         header.tail_sequence = log_.tail_sequence();
         header.head = log_.head();
         header.head_sequence = next_sequence_;
-        const std::vector<format::acknowledgement> acks(volume_.measures.slots);
+        std::vector<format::acknowledgement> acks(volume_.measures.slots);
+        acks[0] = acknowledged;
         format::encode_table(table_, volume_.measures, volume_.cluster, header, acks,
                              std::span(area).first(bytes),
                              static_cast<std::uint32_t>(inline_texts.size()));

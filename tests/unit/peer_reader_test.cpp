@@ -285,6 +285,27 @@ TEST_F(peer_reader_test, reads_again_what_is_damaged_and_gives_it_up_after_the_t
     EXPECT_THAT(taken(), ElementsAre("e"));
 }
 
+// A stretch of the ring was lost, and the writer goes on: its tail passes the reader again and
+// again, each time onto another lost batch.
+TEST_F(peer_reader_test, gives_damage_up_though_it_is_lapped_meanwhile) {
+    meet();
+    const test::peer_log lost = log_;
+    bool is_through = false;
+    for (int batch = 0; batch < 200 && !is_through; ++batch) {
+        log_.write_batch({std::string(3000, 'x')});
+        pass(10 * ms);
+        show(log_.publish());
+        lost.feed(reader_, now_ns_, sink_);  // nothing of it is in the ring
+        is_through = count(counter::lost_damaged) != 0;
+        ASSERT_TRUE(is_through || batch < 25 || count(counter::lost_lapped) > 0);
+    }
+    EXPECT_TRUE(is_through);
+    log_.clock_ns = now_ns_;
+    log_.write_batch({"after"});
+    read(log_, log_.publish());
+    EXPECT_THAT(taken(), ElementsAre("after"));
+}
+
 TEST_F(peer_reader_test, reads_damage_that_heals_in_time) {
     meet();
     log_.write_batch({"a"});
@@ -351,6 +372,186 @@ TEST_F(peer_reader_test, counts_no_error_for_a_slot_that_was_never_used) {
     meet();
     EXPECT_EQ(show(empty), news::rejected);
     EXPECT_EQ(count(counter::rejected_empty_block), 1U);
+}
+
+// A reader of a copy. We write a beat of our own each ms of the test's time.
+class copy_reader_test : public peer_reader_test {
+  protected:
+    static constexpr std::uint64_t ours = 7;
+    static constexpr std::uint64_t silence_ns = 1000 * ms;
+
+    copy_reader_test() {
+        beats_.begin(ours);
+        reader_ = peer_reader({volume_.measures, volume_.cluster, 0, 1, ttl_ns, block_source::copy,
+                               silence_ns, &beats_},
+                              counts_);
+    }
+    // Time passes; we have written a beat at its end, which these lives hear at once.
+    void pass_with_beat(std::uint64_t duration_ns, std::initializer_list<test::peer_log*> hear) {
+        now_ns_ += duration_ns;
+        beats_.on_encoded(++beat_, now_ns_);
+        log_.clock_ns += duration_ns;
+        for (test::peer_log* const each : hear) {
+            each->acknowledged = {ours, 0, 0, beat_};
+            each->clock_ns = log_.clock_ns;
+        }
+    }
+    void meet_and_hear() {
+        for (int beat = 0; beat < 3; ++beat) {
+            pass_with_beat(ms, {&log_});
+            show(log_.publish());
+        }
+    }
+    // As they are now, for later.
+    static std::vector<std::byte> kept(std::span<const std::byte> block) {
+        return {block.begin(), block.end()};
+    }
+
+    beat_log beats_;
+    std::uint64_t beat_ = 0;
+};
+
+TEST_F(copy_reader_test, delivers_what_is_young_by_its_echo) {
+    meet_and_hear();
+    pass_with_beat(10 * ms, {&log_});
+    log_.write_batch({"a"});
+    now_ns_ += 50 * ms;  // copied with that lag
+    EXPECT_EQ(read(log_, log_.publish({"b"})), news::beat);
+    EXPECT_THAT(taken(), ElementsAre("a", "b"));
+}
+
+TEST_F(copy_reader_test, delivers_nothing_without_an_echo_or_with_one_of_another_life) {
+    for (const std::uint64_t life_named : {std::uint64_t{0}, ours + 1}) {
+        for (int beat = 0; beat < 20; ++beat) {
+            pass_with_beat(ms, {});
+            log_.acknowledged = {life_named, 0, 0, beat_};
+            read(log_, log_.publish({"x"}));
+            log_.skip_sequences(1);
+        }
+    }
+    EXPECT_THAT(taken(), IsEmpty());
+    EXPECT_EQ(count(counter::dropped_expired_receive), 39U);
+}
+
+TEST_F(copy_reader_test, delivers_nothing_that_was_on_its_way_for_too_long) {
+    meet_and_hear();
+    for (int beat = 0; beat < 20; ++beat) {  // a constant lag shows in no difference of times
+        pass_with_beat(10 * ms, {&log_});
+        const auto block = kept(log_.publish({"old"}));
+        log_.skip_sequences(1);
+        now_ns_ += ttl_ns;
+        log_.clock_ns += ttl_ns;
+        read(log_, block);
+    }
+    EXPECT_THAT(taken(), IsEmpty());
+    EXPECT_EQ(count(counter::dropped_expired_receive), 20U);
+}
+
+TEST_F(copy_reader_test, follows_a_new_life_as_soon_as_it_proves_to_be_newer) {
+    meet_and_hear();
+    auto reborn = life(200);
+    pass_with_beat(ms, {});
+    EXPECT_EQ(show(reborn.publish()), news::none);  // it has not heard us yet
+    pass_with_beat(ms, {});
+    EXPECT_EQ(show(reborn.publish()), news::rejected);
+    EXPECT_EQ(reader_.incarnation(), 100U);
+    pass_with_beat(ms, {&reborn});
+    EXPECT_EQ(read(reborn, reborn.publish({"before"})), news::beat);
+    EXPECT_EQ(reader_.incarnation(), 200U);
+    EXPECT_THAT(taken(), IsEmpty());
+    pass_with_beat(ms, {&reborn});
+    reborn.skip_sequences(1);
+    EXPECT_EQ(read(reborn, reborn.publish({"after"})), news::beat);
+    EXPECT_THAT(taken(), ElementsAre("after"));
+}
+
+TEST_F(copy_reader_test,
+       lets_no_former_life_come_after_its_successor_in_whatever_order_it_is_copied) {
+    // Life 50 wrote these last, heard us, and was followed at once by life 100.
+    auto former = life(50);
+    pass_with_beat(ms, {&former});
+    std::vector<std::vector<std::byte>> late;
+    for (int block = 0; block < 3; ++block) {
+        late.push_back(kept(former.publish({"late"})));
+        former.skip_sequences(1);
+    }
+    meet_and_hear();
+    for (const auto& block : late) {
+        read(former, block);
+    }
+    EXPECT_EQ(reader_.incarnation(), 100U);
+    EXPECT_THAT(taken(), IsEmpty());
+    EXPECT_GT(count(counter::rejected_stale), 0U);
+    pass_with_beat(ms, {&log_});
+    EXPECT_EQ(read(log_, log_.publish({"present"})), news::beat);
+    EXPECT_THAT(taken(), ElementsAre("present"));
+}
+
+TEST_F(copy_reader_test, comes_back_to_the_living_after_a_replayed_past) {
+    auto ghost = life(50);
+    pass_with_beat(ms, {&ghost});
+    meet_and_hear();
+    // The present life is not seen for long; a snapshot from the past is put back and replayed.
+    for (std::uint64_t passed_ns = 0; passed_ns <= 2 * silence_ns; passed_ns += 100 * ms) {
+        pass_with_beat(100 * ms, {&log_});
+        read(ghost, ghost.publish({"ghost"}));
+        ghost.skip_sequences(1);
+    }
+    EXPECT_EQ(reader_.incarnation(), 50U);  // something beats there
+    EXPECT_THAT(taken(), IsEmpty());        // but nothing of it is delivered
+    pass_with_beat(ms, {&log_});
+    EXPECT_EQ(read(log_, log_.publish()), news::beat);
+    EXPECT_EQ(reader_.incarnation(), 100U);
+    pass_with_beat(ms, {&log_});
+    read(log_, log_.publish({"alive"}));
+    EXPECT_THAT(taken(), ElementsAre("alive"));
+    read(ghost, ghost.publish({"ghost"}));
+    EXPECT_EQ(reader_.incarnation(), 100U);
+    EXPECT_THAT(taken(), IsEmpty());
+}
+
+TEST_F(copy_reader_test, follows_a_new_life_that_cannot_hear_us_but_delivers_nothing_of_it) {
+    meet_and_hear();
+    auto reborn = life(200);
+    for (std::uint64_t passed_ns = 0; passed_ns <= 2 * silence_ns; passed_ns += 100 * ms) {
+        pass_with_beat(100 * ms, {});
+        reborn.clock_ns += 100 * ms;
+        read(reborn, reborn.publish({"x"}));
+        reborn.skip_sequences(1);
+    }
+    EXPECT_EQ(reader_.incarnation(), 200U);
+    EXPECT_THAT(taken(), IsEmpty());
+    pass_with_beat(ms, {&reborn});
+    read(reborn, reborn.publish({"heard"}));
+    EXPECT_THAT(taken(), ElementsAre("heard"));
+}
+
+TEST_F(copy_reader_test, waits_for_a_batch_that_comes_after_the_block_that_announces_it) {
+    meet_and_hear();
+    const test::peer_log before = log_;
+    pass_with_beat(ms, {&log_});
+    log_.write_batch({"a"});
+    const auto block = log_.publish({"b"});
+    show(block);
+    before.feed(reader_, now_ns_, sink_);  // the ring is as it was
+    EXPECT_THAT(taken(), IsEmpty());
+    now_ns_ += 20 * ms;
+    EXPECT_EQ(read(log_, block), news::none);
+    EXPECT_THAT(taken(), ElementsAre("a", "b"));
+    EXPECT_EQ(reader_.frames_lost(), 0U);
+}
+
+TEST_F(copy_reader_test, takes_its_own_blocks_and_those_of_other_slots_for_misplaced) {
+    meet_and_hear();
+    test::peer_log mine(volume_, 0, ours);
+    EXPECT_EQ(show(mine.publish({"mine"})), news::rejected);
+    EXPECT_EQ(count(counter::rejected_misplaced), 1U);
+    auto other = volume_;
+    other.cluster[0] ^= 0xff;
+    test::peer_log swapped(other, 1, 100);  // the volume has become a copy of another one
+    EXPECT_EQ(show(swapped.publish({"swapped"})), news::rejected);
+    EXPECT_EQ(count(counter::rejected_foreign), 1U);
+    EXPECT_THAT(taken(), IsEmpty());
 }
 
 }  // namespace

@@ -140,8 +140,8 @@ TEST_F(receiver_test, writes_down_what_it_has_read_for_the_next_table_block) {
     run(20 * ms);
     std::vector<format::acknowledgement> acks(ring_.content().measures.slots);
     board_.take(acks);
-    EXPECT_EQ(acks[1], (format::acknowledgement{200, 2, 1001}));
-    EXPECT_EQ(acks[2], (format::acknowledgement{300, 0, 1002}));
+    EXPECT_EQ(acks[1], (format::acknowledgement{200, 2, 1001, 5}));
+    EXPECT_EQ(acks[2], (format::acknowledgement{300, 0, 1002, 4}));
     EXPECT_EQ(acks[0], format::acknowledgement{});
 }
 
@@ -246,6 +246,101 @@ TEST_F(receiver_test, watches_the_slot_anew_when_the_volume_was_away_meanwhile) 
     attach();
     run(900 * ms);
     EXPECT_EQ(receiver_->slot(), slot_state::watching);
+}
+
+// A receiver of a copy; we write as life 77 and have encoded beat 5 when it began.
+class copy_receiver_test : public receiver_test {
+  protected:
+    copy_receiver_test() {
+        beats_.begin(77);
+        beats_.on_encoded(5, ring_.now_ns());
+        receiver_setup setup;
+        setup.measures = ring_.content().measures;
+        setup.cluster = ring_.content().cluster;
+        setup.node_id = 1;
+        setup.peers = {2, 3};
+        setup.read_bytes = ring::longest_batch_bytes(setup.measures);
+        setup.ttl_ns = 2000 * ms;
+        setup.peer_timeout_ns = 1000 * ms;
+        setup.poll = {20 * us, 2 * ms, 10 * ms};
+        setup.source = ring::block_source::copy;
+        setup.read_deadline_ns = 50 * ms;
+        setup.beats = &beats_;
+        receiver_ = std::make_unique<receiver>(setup, board_, counts_, observer_);
+        receiver_->joined_as(77);
+        for (auto* peer : {&two_, &three_}) {
+            peer->acknowledged = {77, 0, 0, 5};
+        }
+        attach();
+    }
+    void send(std::uint64_t end_sequence) {
+        receiver_->on_announced(end_sequence, ring_.now_ns(), slot_set().set(1));
+    }
+    ring::beat_log beats_;
+};
+
+TEST_F(copy_receiver_test, looks_at_no_slot_but_the_peers) {
+    run(100 * ms);
+    const auto reads = count(counter::table_reads);
+    const auto bytes = count(counter::bytes_read);
+    run(1000 * ms);
+    EXPECT_EQ(count(counter::bytes_read) - bytes,
+              (count(counter::table_reads) - reads) * 2 * 4096);  // slots 2 and 3
+    test::peer_log thief(ring_.content(), 0, 666);
+    for (int beat = 0; beat < 3; ++beat) {
+        publish(thief);
+        run(20 * ms);
+    }
+    EXPECT_EQ(receiver_->slot(), slot_state::watching);
+}
+
+TEST_F(copy_receiver_test, asks_to_acknowledge_frames_at_once_and_nothing_else) {
+    meet();
+    EXPECT_FALSE(board_.wanted_by_ns());
+    publish(two_, {"a"});
+    run(20 * ms);
+    EXPECT_THAT(observer_.texts, ElementsAre("2:a"));
+    ASSERT_TRUE(board_.wanted_by_ns());
+    std::vector<format::acknowledgement> acks(ring_.content().measures.slots);
+    board_.take(acks);
+    EXPECT_EQ(acks[1], (format::acknowledgement{200, 1, 1001, two_.beat}));
+    publish(two_);
+    run(20 * ms);
+    EXPECT_FALSE(board_.wanted_by_ns());
+}
+
+TEST_F(copy_receiver_test, says_who_hears_us_and_for_how_long_it_takes) {
+    meet();
+    EXPECT_TRUE(status(0).hears_us);
+    EXPECT_EQ(status(0).state, peer_state::alive);
+    send(1);
+    run(30 * ms);
+    two_.acknowledged = {77, 1, 0, 6};
+    publish(two_);
+    run(20 * ms);
+    EXPECT_NEAR(static_cast<double>(status(0).lag_most.count()), 35e6, 6e6);
+    EXPECT_EQ(status(0).deadline_breaches, 0U);
+    send(2);
+    run(60 * ms);
+    EXPECT_EQ(status(0).state, peer_state::late);
+    EXPECT_EQ(status(0).deadline_breaches, 1U);
+    EXPECT_EQ(status(1).state, peer_state::alive);  // it was not for that one
+    two_.acknowledged = {77, 2, 0, 7};
+    publish(two_);
+    send(3);
+    run(20 * ms);
+    two_.acknowledged = {77, 3, 0, 8};
+    publish(two_);
+    run(20 * ms);
+    EXPECT_EQ(status(0).state, peer_state::alive);
+    // It lives and goes on acknowledging the same beat: the way from us to it is cut.
+    for (int beat = 0; beat < 12; ++beat) {
+        publish(two_);
+        run(100 * ms);
+    }
+    EXPECT_EQ(status(0).state, peer_state::alive);
+    EXPECT_TRUE(status(0).acknowledges_us);
+    EXPECT_FALSE(status(0).hears_us);
 }
 
 }  // namespace

@@ -53,8 +53,12 @@ class guarded_channel final : public io::channel {
 class sim_ring {
   public:
     explicit sim_ring(const format::superblock& content = small_superblock("test", 256 * 1024))
+        : sim_ring(content, std::make_shared<io::sim_clock>()) {}
+    // Another volume in the same virtual time.
+    sim_ring(const format::superblock& content, std::shared_ptr<io::sim_clock> clock)
         : content_(content),
-          volume_(std::make_shared<io::sim_volume>(clock_, content.measures.volume_bytes)) {
+          clock_(std::move(clock)),
+          volume_(std::make_shared<io::sim_volume>(*clock_, content.measures.volume_bytes)) {
         for (const std::uint64_t offset :
              {std::uint64_t{0}, content.measures.superblock_copy_offset()}) {
             format::encode_superblock(
@@ -63,8 +67,8 @@ class sim_ring {
     }
 
     const format::superblock& content() const { return content_; }
-    io::sim_clock& clock() { return clock_; }
-    std::uint64_t now_ns() const { return clock_.now_ns(); }
+    io::sim_clock& clock() { return *clock_; }
+    std::uint64_t now_ns() const { return clock_->now_ns(); }
     io::sim_volume& volume() { return *volume_; }
 
     std::shared_ptr<io::sim_port> make_port(std::uint64_t seed) {
@@ -97,16 +101,16 @@ class sim_ring {
             }
             const std::uint64_t at_ns = std::min(next_ns, volume_->next_event_ns());
             if (at_ns >= end_ns) {
-                clock_.advance_to(end_ns);
+                clock_->advance_to(end_ns);
                 return;
             }
-            clock_.advance_to(at_ns);
+            clock_->advance_to(at_ns);
         }
     }
 
   private:
     format::superblock content_;
-    io::sim_clock clock_;
+    std::shared_ptr<io::sim_clock> clock_;
     std::shared_ptr<io::sim_volume> volume_;
 };
 

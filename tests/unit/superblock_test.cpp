@@ -29,7 +29,7 @@ std::string decoded(const bytes& block) { return samples::verdict(decode_superbl
 TEST(superblock, comes_back_as_it_was_written) {
     for (const std::uint32_t block_bytes : {4096U, 8192U, 65536U}) {
         superblock content = sample_content();
-        content.measures = samples::measures(block_bytes, 128);
+        content.measures = samples::measures(block_bytes, slots_most(block_bytes));
         const auto found = decode_superblock(sample_block(content), 0);
         ASSERT_TRUE(found);
         EXPECT_EQ(*found, content);

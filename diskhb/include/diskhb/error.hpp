@@ -42,6 +42,8 @@ enum class errc {
     volume_changed = 42,  // the volume that came back is not the one that went
     wrong_cluster = 43,   // the volume belongs to a cluster of another name
     io_failed = 44,       // the device reported an error
+    same_volume = 45,     // a receive volume that is the send volume, or a copy of it
+    other_measures = 46,  // a receive volume with other measures than the send volume
 };
 
 // The category of errc; its messages are one plain sentence each.

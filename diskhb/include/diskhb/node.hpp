@@ -45,10 +45,18 @@ inline constexpr std::size_t packet_type_count = 3;
 // Device I/O by io_uring, by pread and pwrite, or whichever suits the volume.
 enum class io_backend { automatic, uring, posix };
 
+// A volume that is a copy of the one some peers write to: they are read there.
+struct receive_volume {
+    std::string path;
+    std::vector<std::uint32_t> nodes;
+};
+
 struct node_options {
     std::uint32_t node_id = 0;         // ours, 1 .. slots of the volume
     std::vector<std::uint32_t> peers;  // the other nodes' ids; only these are read
-    std::string cluster_name;          // the volume must carry it; empty: any
+    // Peers that are not named here are read from the volume that we write to.
+    std::vector<receive_volume> receive_from;
+    std::string cluster_name;  // the volume must carry it; empty: any
     io_backend backend = io_backend::automatic;
 
     // A frame older than this is dropped, by the sender and by the receiver. 1 ms .. 10 s.
@@ -57,6 +65,8 @@ struct node_options {
     std::chrono::nanoseconds beat_interval = std::chrono::milliseconds(100);
     // A peer without a new beat for this long is silent. At least 3 beats.
     std::chrono::nanoseconds peer_timeout = std::chrono::milliseconds(1000);
+    // A peer that takes longer to read what we wrote for it is late. 1 ms .. 60 s; 0: none.
+    std::chrono::nanoseconds read_deadline{0};
     // How often the node table is read when nothing happens. 100 us .. 1 s.
     std::chrono::nanoseconds poll_idle = std::chrono::milliseconds(10);
     // The least time from one read to the next while data flows, and for how long after the last
@@ -75,8 +85,8 @@ struct node_options {
     std::size_t receive_bytes = 8 << 20;         // what receive() may be behind; 0 with on_datagram
     std::size_t message_window_bytes = 4 << 20;  // unread messages to one peer
 
-    // When set, called for each datagram instead of queueing it for receive(): on the receiver's
-    // thread, must not block, must not throw.
+    // When set, called for each datagram instead of queueing it for receive(): on a receiver's
+    // thread, by one at a time; must not block, must not throw.
     std::function<void(std::uint32_t from, std::span<const std::byte> payload)> on_datagram;
 };
 
@@ -88,13 +98,14 @@ struct received {
 // All functions may be called from any thread, unless they say otherwise.
 class node {
   public:
-    // Throws setup_error for options out of range. The volume need not be there yet.
+    // volume_path: the send volume, which this node writes to. Throws setup_error for options out
+    // of range. No volume need be there yet.
     node(std::string volume_path, node_options options);
     ~node();  // stops
     node(const node&) = delete;
     node& operator=(const node&) = delete;
 
-    // Starts the flusher and the receiver. They join as soon as the volume is there.
+    // Starts the flusher and the receivers. They join as soon as the volume is there.
     void start();
     // Says good-bye on the volume and ends the threads; waits at most `patience` for the device,
     // then leaves a thread that hangs in it behind. Called once, by the thread that owns the node.

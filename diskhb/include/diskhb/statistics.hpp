@@ -86,6 +86,7 @@ const char* ring_state_name(ring_state state) noexcept;
 enum class peer_state {
     unknown,  // never heard since this node started
     alive,    // its beat goes on
+    late,     // likewise, but it reads what we write for it later than the read deadline
     silent,   // no beat for the peer timeout
     stopped,  // it said that it stops
     unseen,   // we cannot read the volume: nothing can be said of the peer
@@ -101,6 +102,28 @@ struct peer_status {
     std::uint64_t frames_lost = 0;          // lost_lapped + lost_damaged + lost_gap of it
     std::uint64_t unread_by_peer = 0;       // frames of ours that it has not read yet
     bool acknowledges_us = false;           // its table names our present incarnation
+    // It goes on reading our beats. Alive without that: the way from us to it is cut.
+    bool hears_us = false;
+    // From our write to the first block of the peer that says it was read, by our clock; since we
+    // started.
+    std::chrono::nanoseconds lag_p50{0};
+    std::chrono::nanoseconds lag_p99{0};
+    std::chrono::nanoseconds lag_most{0};
+    std::uint64_t deadline_breaches = 0;  // our writes with frames for it that took longer
+    std::uint64_t deadline_bursts = 0;    // how often it became late
+};
+
+// What is known of a volume that peers are read from and that is not our send volume.
+struct receive_area_status {
+    std::string volume;
+    std::vector<std::uint32_t> nodes;
+    ring_state state = ring_state::waiting_for_volume;  // never watching_slot
+    std::string error;                                  // one line; empty while all is well
+    std::string volume_uuid;                            // empty until the volume was read
+    std::chrono::nanoseconds read_latency_p50{0};
+    std::chrono::nanoseconds read_latency_p99{0};
+    std::chrono::nanoseconds io_pending{0};      // how long the oldest read in flight has lasted
+    std::chrono::nanoseconds table_seen_ago{0};  // since its table was last read; 0: never
 };
 
 struct statistics {
@@ -116,7 +139,8 @@ struct statistics {
     std::chrono::nanoseconds read_latency_p99{0};
     std::chrono::nanoseconds io_pending{0};  // how long the oldest I/O in flight has lasted
     std::array<std::uint64_t, counter_count> counters{};
-    std::vector<peer_status> peers;
+    std::vector<peer_status> peers;                  // in the order of their node ids
+    std::vector<receive_area_status> receive_areas;  // as in node_options::receive_from
 
     std::uint64_t operator[](counter which) const noexcept {
         return counters[static_cast<std::size_t>(which)];
