@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "plugin/daemon/message_ids.hpp"
+#include "plugin/daemon/process.hpp"
 #include "plugin/ring/copy_message.hpp"
 
 namespace diskhb::daemon {
