@@ -29,7 +29,8 @@ class node::implementation : public std::enable_shared_from_this<implementation>
         : options_(checked_options(std::move(options), path)),
           source_(std::move(path), io::path_source::access::read_write,
                   engine::backend_of(options_.backend)),
-          queue_(options_.queue_bytes, options_.fill_bytes),
+          queue_(options_.queue_bytes, options_.fill_bytes,
+                 {options_.routed_queue_bytes, options_.routed_flush_bytes}),
           datagrams_(options_.on_datagram ? 0 : options_.receive_bytes),
           receiver_waker_(std::make_shared<engine::thread_waker>()),
           flusher_waker_(std::make_shared<engine::thread_waker>()) {

@@ -66,6 +66,11 @@ node_options checked_options(node_options options, const std::string& send_volum
     require<nanoseconds>("flush_deadline", options.flush_deadline, 1us, options.ttl);
     constexpr std::size_t frame = format::frame_bytes(max_datagram_bytes);
     require<std::size_t>("queue_bytes", options.queue_bytes, frame * 4, 1U << 30);
+    if (options.routed_queue_bytes != 0) {
+        require<std::size_t>("routed_queue_bytes", options.routed_queue_bytes, frame, 1U << 30);
+        // A frame that is larger than the share would wait for ever.
+        require<std::size_t>("routed_flush_bytes", options.routed_flush_bytes, 80 << 10, 1U << 20);
+    }
     require<std::size_t>("fill_bytes", options.fill_bytes, 1, options.queue_bytes);
     require<std::size_t>("batch_bytes", options.batch_bytes, frame + 16384, 1U << 20);
     require<std::size_t>("receive_bytes", options.receive_bytes, options.on_datagram ? 0 : frame,

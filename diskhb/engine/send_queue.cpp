@@ -5,13 +5,24 @@
 
 namespace diskhb::engine {
 
-send_queue::send_queue(std::size_t capacity_bytes, std::size_t fill_bytes)
-    : capacity_bytes_(capacity_bytes), fill_bytes_(fill_bytes) {
+send_queue::send_queue(std::size_t capacity_bytes, std::size_t fill_bytes,
+                       const routed_share& routed)
+    : fill_bytes_(fill_bytes), routed_flush_bytes_(routed.flush_bytes) {
     for (auto& each : lanes_) {
+        const bool is_routed = &each == &lanes_[static_cast<std::size_t>(packet_type::routed)];
+        each.capacity_bytes = is_routed ? routed.queue_bytes : capacity_bytes;
         for (auto& buffer : each.buffers) {
-            buffer = std::make_unique<std::byte[]>(capacity_bytes);
+            buffer = std::make_unique<std::byte[]>(each.capacity_bytes);
         }
     }
+}
+
+std::size_t send_queue::memory_bytes() const noexcept {
+    std::size_t sum = 0;
+    for (const auto& each : lanes_) {
+        sum += each.capacity_bytes * each.buffers.size();
+    }
+    return sum;
 }
 
 boost::system::error_code send_queue::submit(packet_type type,
@@ -21,8 +32,8 @@ boost::system::error_code send_queue::submit(packet_type type,
         const std::lock_guard guard(lock_);
         lane& to = lanes_[static_cast<std::size_t>(type)];
         const std::size_t before = to.filled_bytes;
-        if (!format::append_frame({to.buffers[to.filling].get(), capacity_bytes_}, to.filled_bytes,
-                                  content)) {
+        if (!format::append_frame({to.buffers[to.filling].get(), to.capacity_bytes},
+                                  to.filled_bytes, content)) {
             return errc::full;
         }
         queued_bytes_ += to.filled_bytes - before;

@@ -48,7 +48,8 @@ struct virtual_node::process {
 
     process(const node_options& options, ring::counters& counts)
         : counters(&counts),
-          queue(options.queue_bytes, options.fill_bytes),
+          queue(options.queue_bytes, options.fill_bytes,
+                {options.queue_bytes, options.routed_flush_bytes}),
           readers(1 + options.receive_from.size()) {}
 
     ring::counters* counters;

@@ -42,7 +42,8 @@ class send_queue_test : public testing::Test {
     }
     static constexpr std::size_t capacity = 4096;
     static constexpr std::size_t small_frame = format::frame_bytes(8);
-    send_queue queue_{capacity, 10 * small_frame};
+    static constexpr std::size_t routed_share = 3 * small_frame;
+    send_queue queue_{capacity, 10 * small_frame, {capacity / 2, routed_share}};
     std::shared_ptr<counting_waker> waker_ = std::make_shared<counting_waker>();
     int expired_ = 0;
 };
@@ -55,6 +56,32 @@ TEST_F(send_queue_test, gives_frames_out_in_order_control_before_cluster_before_
     submit("bulk 2", packet_type::bulk);
     EXPECT_THAT(drain(), ElementsAre("control 1", "cluster 1", "cluster 2", "bulk 1", "bulk 2"));
     EXPECT_EQ(queue_.filled().bytes, 0U);
+}
+
+TEST_F(send_queue_test, gives_routed_frames_out_last_and_no_more_than_their_share_at_once) {
+    for (int number = 1; number <= 4; ++number) {
+        submit("route " + std::to_string(number), packet_type::routed);
+    }
+    submit("bulk 1", packet_type::bulk);
+    EXPECT_THAT(drain(), ElementsAre("bulk 1", "route 1", "route 2", "route 3"));
+    submit("cluster 1");
+    EXPECT_THAT(drain(), ElementsAre("cluster 1", "route 4"));
+    EXPECT_EQ(queue_.filled().bytes, 0U);
+}
+
+TEST_F(send_queue_test, refuses_routed_frames_beyond_their_queue_and_no_others) {
+    const std::string half(capacity / 4, 'r');
+    EXPECT_FALSE(submit(half, packet_type::routed));
+    EXPECT_TRUE(submit(half, packet_type::routed));
+    EXPECT_FALSE(submit(half, packet_type::bulk));
+}
+
+TEST_F(send_queue_test, takes_no_routed_frames_unless_asked_to) {
+    send_queue plain(capacity, 1);
+    EXPECT_EQ(plain.submit(packet_type::routed, {1, format::frame_kind::datagram, 1, {}}),
+              errc::full);
+    EXPECT_EQ(plain.memory_bytes(), capacity * 2 * 3);
+    EXPECT_EQ(queue_.memory_bytes(), capacity * 2 * 3 + capacity);
 }
 
 TEST_F(send_queue_test, fills_one_buffer_while_the_other_is_drained) {

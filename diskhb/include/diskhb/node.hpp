@@ -34,13 +34,15 @@ inline constexpr std::size_t max_message_bytes = 1 << 20;
 // Destination: every other node.
 inline constexpr std::uint32_t every_node = 0;
 
-// Each type has a queue of its own; a flush takes control first, then cluster, then bulk.
+// Each type has a queue of its own; a flush takes control first, then cluster, then bulk, then a
+// share of routed.
 enum class packet_type : std::uint8_t {
     control,  // the link's own: pings, echo, acknowledgements
     cluster,  // Corosync's traffic, messages
-    bulk,     // everything else
+    bulk,     // everything else between the nodes
+    routed,   // what a node carries for programs of another (node_options::routed_queue_bytes)
 };
-inline constexpr std::size_t packet_type_count = 3;
+inline constexpr std::size_t packet_type_count = 4;
 
 // Device I/O by io_uring, by pread and pwrite, or whichever suits the volume.
 enum class io_backend { automatic, uring, posix };
@@ -80,7 +82,9 @@ struct node_options {
     std::chrono::nanoseconds flush_deadline = std::chrono::milliseconds(1);
 
     // Memory, all taken at start.
-    std::size_t queue_bytes = 8 << 20;           // for each packet type
+    std::size_t queue_bytes = 8 << 20;           // for each packet type but routed
+    std::size_t routed_queue_bytes = 0;          // for routed; 0: none are taken (full)
+    std::size_t routed_flush_bytes = 128 << 10;  // the most of routed in a write; 80 KiB or more
     std::size_t batch_bytes = 1 << 20;           // the largest single write
     std::size_t receive_bytes = 8 << 20;         // what receive() may be behind; 0 with on_datagram
     std::size_t message_window_bytes = 4 << 20;  // unread messages to one peer
