@@ -17,6 +17,7 @@
 #include "diskhb/node.hpp"
 #include "plugin/corosync/link_states.hpp"
 #include "plugin/daemon/cluster_config.hpp"
+#include "tools/configured_rings.hpp"
 #include "tools/control_client.hpp"
 #include "tools/corosync_answer.hpp"
 #include "tools/setup_check.hpp"
@@ -205,26 +206,12 @@ void apply(const setup_plan& plan) {
     }
 }
 
-std::vector<unsigned> configured_links(const std::string& path) {
-    std::vector<unsigned> links;
-    if (!fs::exists(path)) {
-        return links;
-    }
-    const auto root = daemon::parse_toml(daemon::read_text(path), path);
-    if (const auto* rings = root.get_as<toml::array>("ring"); rings != nullptr) {
-        for (const auto& ring : *rings) {
-            if (const auto* table = ring.as_table(); table != nullptr) {
-                links.push_back((*table)["link"].value_or(1U));
-            }
-        }
-    }
-    return links;
-}
-
 int run_check(const setup_command& command) {
     setup_check_input input;
     input.conf = corosync::read_corosync_conf(command.conf);
-    input.ring_links = configured_links(command.config);
+    if (exists_anywhere({command.config.c_str()})) {
+        input.ring_links = links_of(configured_rings(command.config));
+    }
     try {
         control_client client(command.socket, "diskhbd");
         input.status = client.demand({{"verb", "status"}}, std::chrono::seconds(5));

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "plugin/corosync/node_paths.hpp"
 #include "tools/reply_text.hpp"
 #include "tools/text.hpp"
 
@@ -36,9 +37,12 @@ ring_facts facts_of_ring(const json& ring) {
     return facts;
 }
 
-bool is_ring(const std::vector<ring_facts>& rings, std::size_t link) {
-    return std::any_of(rings.begin(), rings.end(),
-                       [&](const ring_facts& ring) { return ring.link == link; });
+std::vector<unsigned> links_of(const std::vector<ring_facts>& rings) {
+    std::vector<unsigned> links;
+    for (const auto& ring : rings) {
+        links.push_back(ring.link);
+    }
+    return links;
 }
 
 // `all`: every ring of the node, so that none is taken for a network; `chosen`: those asked for.
@@ -46,15 +50,11 @@ std::vector<peer_facts> peers_of(const corosync::link_report& links,
                                  const std::vector<ring_facts>& all,
                                  const std::vector<ring_facts>& chosen) {
     std::vector<peer_facts> peers;
-    for (const auto& node : links.others) {
+    for (const auto& path : corosync::paths_of(links, links_of(all), links_of(chosen))) {
         peer_facts peer;
-        peer.node_id = node.node_id;
-        for (std::size_t link = 0; link < node.links.size(); ++link) {
-            if (node.links[link].connected) {
-                peer.on_network = peer.on_network || !is_ring(all, link);
-                peer.on_ring = peer.on_ring || is_ring(chosen, link);
-            }
-        }
+        peer.node_id = path.node_id;
+        peer.on_network = path.on_network;
+        peer.on_ring = path.on_ring;
         peers.push_back(peer);
     }
     return peers;
@@ -199,9 +199,7 @@ node_report judge(const node_facts& facts) {
         report.spare = report.spare && (!peer.on_network || (peer.heard && peer.on_ring));
     }
     if (report.storage) {
-        // More than half of those that are alive: the few that are cut off have lost their network,
-        // not those that still are the most.
-        report.network = 2 * cut <= connected + cut;
+        report.network = !corosync::is_network_lost(connected, cut);
         report.how = report.network ? verdict::ok : verdict::network_lost;
         for (const auto& ring : facts.rings) {
             if (ring.works) {

@@ -8,7 +8,7 @@
 
 #include "plugin/corosync/link_states.hpp"
 #include "plugin/daemon/cluster_config.hpp"
-#include "plugin/daemon/toml_section.hpp"
+#include "tools/configured_rings.hpp"
 #include "tools/control_client.hpp"
 #include "tools/corosync_answer.hpp"
 #include "tools/verbs.hpp"
@@ -28,28 +28,23 @@ struct verdict_command {
 };
 
 // The links that are rings, when diskhbd cannot be asked.
-std::vector<ring_facts> configured_rings(const std::string& path, const std::string& interface) {
+std::vector<ring_facts> rings_of_file(const std::string& path, const std::string& interface) {
     std::vector<ring_facts> rings;
-    const auto root = daemon::parse_toml(daemon::read_text(path), path);
-    if (const auto* tables = root.get_as<toml::array>("ring"); tables != nullptr) {
-        for (const auto& element : *tables) {
-            if (const auto* table = element.as_table(); table != nullptr) {
-                ring_facts ring;
-                ring.interface = (*table)["interface"].value_or(std::string("dhb0"));
-                ring.link = (*table)["link"].value_or(1U);
-                rings.push_back(ring);
-            }
-        }
+    bool is_there = interface.empty();
+    for (const auto& each : configured_rings(path)) {
+        ring_facts ring;
+        ring.interface = each.interface;
+        ring.link = each.link;
+        rings.push_back(ring);
+        is_there = is_there || each.interface == interface;
     }
     if (rings.empty()) {
         throw setup_error(exit_config, fmt::format("{}: there is no [[ring]]", path));
     }
-    for (const auto& ring : rings) {
-        if (interface.empty() || ring.interface == interface) {
-            return rings;
-        }
+    if (!is_there) {
+        throw setup_error(exit_usage, fmt::format("{}: there is no ring {}", path, interface));
     }
-    throw setup_error(exit_usage, fmt::format("{}: there is no ring {}", path, interface));
+    return rings;
 }
 
 node_facts gather(const verdict_command& command) {
@@ -61,7 +56,7 @@ node_facts gather(const verdict_command& command) {
         if (problem.exit_code() != exit_no_daemon) {
             throw;
         }
-        return facts_without_daemon(configured_rings(command.config, command.ring), links,
+        return facts_without_daemon(rings_of_file(command.config, command.ring), links,
                                     problem.what());
     }
 }

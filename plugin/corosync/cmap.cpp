@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace diskhb::corosync {
@@ -83,6 +84,35 @@ result<std::uint64_t> cmap::number(const std::string& key) {
         default:
             return to_error(CS_ERR_INVALID_PARAM);
     }
+}
+
+result<std::vector<listed_node>> cmap::nodes() {
+    if (!handle_) {
+        return to_error(CS_ERR_BAD_HANDLE);
+    }
+    cmap_iter_handle_t iterator = 0;
+    if (const cs_error_t error = ::cmap_iter_init(*handle_, "nodelist.node.", &iterator);
+        error != CS_OK) {
+        return to_error(error);
+    }
+    constexpr std::string_view id_suffix = ".nodeid";
+    std::vector<listed_node> found;
+    char key[CMAP_KEYNAME_MAXLEN + 1];
+    std::size_t bytes = 0;
+    cmap_value_types_t type{};
+    while (::cmap_iter_next(*handle_, iterator, key, &bytes, &type) == CS_OK) {
+        listed_node node;
+        std::string path = key;
+        if (path.ends_with(id_suffix) && ::cmap_get_uint32(*handle_, key, &node.node_id) == CS_OK) {
+            path.resize(path.size() - id_suffix.size());
+            if (auto name = text(path + ".name"); name) {
+                node.name = std::move(*name);
+            }
+            found.push_back(std::move(node));
+        }
+    }
+    (void)::cmap_iter_finalize(*handle_, iterator);
+    return found;
 }
 
 error_code cmap::track(const std::string& prefix) {

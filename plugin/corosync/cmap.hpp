@@ -9,10 +9,17 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "plugin/corosync/dispatcher.hpp"
 
 namespace diskhb::corosync {
+
+// A node of the nodelist in force.
+struct listed_node {
+    std::uint32_t node_id = 0;
+    std::string name;  // empty when not given
+};
 
 class cmap {
   public:
@@ -36,6 +43,9 @@ class cmap {
     result<std::string> text(const std::string& key);
     // A value of any unsigned type.
     result<std::uint64_t> number(const std::string& key);
+
+    // The nodelist, in no order.
+    result<std::vector<listed_node>> nodes();
 
     // Begins to call the handlers, for all keys with that prefix.
     error_code track(const std::string& prefix);

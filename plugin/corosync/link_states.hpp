@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "plugin/corosync/corosync_conf.hpp"
@@ -12,9 +13,14 @@
 
 namespace diskhb::corosync {
 
+class cfg;
+class cmap;
+
 struct link_state {
-    bool enabled = false;    // the node has an address on this link
-    bool connected = false;  // knet's pings are answered
+    bool enabled = false;       // the node has an address on this link
+    bool connected = false;     // knet's pings are answered
+    std::string local_address;  // as knet has them, numeric
+    std::string peer_address;
 };
 
 struct node_links {
@@ -28,7 +34,11 @@ struct link_report {
     std::vector<node_links> others;  // all other nodes of the nodelist
 };
 
-// Asks once. No call has a timeout: it lasts as long as Corosync lets it. Any thread.
+// Of connections that are there, for the nodes given. A node that has left the nodelist meanwhile
+// is left out. No call has a timeout: it lasts as long as Corosync lets it.
+result<link_report> read_link_states(cfg& links, const std::vector<std::uint32_t>& node_ids);
+
+// Connects, and asks once. Any thread.
 result<link_report> read_link_states();
 
 }  // namespace diskhb::corosync

@@ -25,12 +25,15 @@
 #include <string>
 #include <thread>
 
-#include "stream_record.hpp"
+#include "plugin/corosync/stream_record.hpp"
+#include "stream_message.hpp"
 
 namespace lab {
 namespace {
 
 using json = nlohmann::json;
+using diskhb::corosync::latency_histogram;
+using diskhb::corosync::sender_record;
 using namespace std::chrono_literals;
 
 struct stream_options {
@@ -186,8 +189,8 @@ class stream {
     std::uint64_t quorum_losses_ = 0;
     std::uint64_t quorum_changes_ = 0;
     std::optional<bool> quorate_;
-    histogram latency_;
-    histogram latency_second_;
+    latency_histogram latency_;
+    latency_histogram latency_second_;
     std::int64_t last_delivery_ns_ = 0;
     std::int64_t longest_gap_second_ns_ = 0;
 };
@@ -265,8 +268,10 @@ void stream::deliver(std::uint32_t node_id, std::span<const unsigned char> messa
         record.count_corrupt();
         return;
     }
-    record.accept(*head, at_ns);
-    if (head->kind == message_kind::data) {
+    if (head->kind == message_kind::last) {
+        record.accept_last(head->sequence, at_ns);
+    } else {
+        record.accept(head->sequence, at_ns);
         latency_.add(at_ns - head->sent_ns);
         latency_second_.add(at_ns - head->sent_ns);
     }

@@ -1,42 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The message of cpg_stream and the book that a receiver keeps of one sender. Not thread-safe:
-// one thread receives.
+// The book that a receiver keeps of one sender of numbered messages, and of how long they took.
+// Times are of any one monotonic clock, in ns. Not thread-safe: one thread receives.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
-namespace lab {
-
-// Times are CLOCK_MONOTONIC of the machine, which all namespaces share.
-std::int64_t now_ns() noexcept;
-
-enum class message_kind : std::uint32_t { data = 1, last = 2 };
-
-// A message's head; the rest is a pattern of the node and the sequence.
-struct message_head {
-    std::uint32_t crc32c = 0;  // over the whole message with this field as zero
-    std::uint32_t magic = 0x64686273;
-    message_kind kind = message_kind::data;
-    std::uint32_t node_id = 0;
-    std::uint64_t sequence = 0;  // 0, 1, ... ; in the last message, how many there were
-    std::int64_t sent_ns = 0;    // when it was due, or, in a flood, when it was first offered
-};
-static_assert(sizeof(message_head) == 32);
-
-// Fills a whole message; `message` has at least the head's size.
-void encode(const message_head& head, std::span<unsigned char> message);
-// The head of an intact message of that node, nothing of any other.
-std::optional<message_head> decode(std::span<const unsigned char> message, std::uint32_t node_id);
+namespace diskhb::corosync {
 
 // Latencies in steps of 3 % and less; percentiles are upper bounds.
-class histogram {
+class latency_histogram {
   public:
     void add(std::int64_t ns);
-    void clear() { *this = histogram{}; }
+    void clear() { *this = latency_histogram{}; }
     std::int64_t percentile_us(double fraction) const;
     std::int64_t max_us() const { return max_us_; }
 
@@ -50,7 +28,15 @@ class histogram {
 // What came from one sender.
 class sender_record {
   public:
-    void accept(const message_head& head, std::int64_t at_ns);
+    // sequences_max: an honest sender sends fewer; a damaged sequence must not make the book grow
+    // without bound. What is not below it counts as corrupt.
+    explicit sender_record(std::uint64_t sequences_max = 1ULL << 32)
+        : sequences_max_(sequences_max) {}
+
+    // sequence: 0, 1, ... in the order of sending.
+    void accept(std::uint64_t sequence, std::int64_t at_ns);
+    // The sender says that this was the last, and how many there were.
+    void accept_last(std::uint64_t count, std::int64_t at_ns);
     void count_corrupt() { ++corrupt_; }
     // Counts the silence since the last delivery as a gap too, if the sender has not ended.
     void close(std::int64_t at_ns);
@@ -64,10 +50,12 @@ class sender_record {
     std::optional<std::uint64_t> sent() const { return sent_; }
     std::int64_t longest_gap_ns() const { return longest_gap_ns_; }
     std::int64_t longest_gap_at_ns() const { return longest_gap_at_ns_; }
+    std::int64_t last_at_ns() const { return last_at_ns_; }  // 0: nothing came yet
 
   private:
     void note_delivery(std::int64_t at_ns);
 
+    std::uint64_t sequences_max_;
     std::vector<bool> seen_;
     std::uint64_t received_ = 0;
     std::uint64_t duplicated_ = 0;
@@ -79,4 +67,4 @@ class sender_record {
     std::int64_t longest_gap_at_ns_ = 0;
 };
 
-}  // namespace lab
+}  // namespace diskhb::corosync
