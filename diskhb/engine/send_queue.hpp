@@ -27,12 +27,14 @@ class waker {
     virtual void wake() noexcept = 0;
 };
 
+// The bounds of routed frames.
+struct routed_share {
+    std::size_t queue_bytes = 0;  // of each of the two buffers; 0: no routed frames are taken
+    std::size_t flush_bytes = 0;  // the most in one drain, encoded; a frame must fit
+};
+
 class send_queue {
   public:
-    struct routed_share {
-        std::size_t queue_bytes = 0;  // of each of the two buffers; 0: no routed frames are taken
-        std::size_t flush_bytes = 0;  // the most in one drain, encoded; a frame must fit
-    };
     // capacity_bytes: of each of the two buffers of each other type.
     send_queue(std::size_t capacity_bytes, std::size_t fill_bytes, const routed_share& routed = {});
 
