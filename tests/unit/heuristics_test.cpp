@@ -93,8 +93,10 @@ TEST_F(heuristics_run, kills_a_command_and_its_children_when_the_time_is_over) {
     ASSERT_GE(fd, 0);
     command("slow", {"/bin/sh", "-c", "sleep 1000 & echo $! > " + file + "; wait"});
     pid_t grandchild = 0;
-    // On a busy machine the shell may not come to its first command in time: then once more, with more.
-    for (auto limit = milliseconds(300); grandchild == 0 && limit < std::chrono::seconds(20); limit *= 2) {
+    // On a busy machine the shell may not come to its first command in time: then once more, with
+    // more.
+    for (auto limit = milliseconds(300); grandchild == 0 && limit < std::chrono::seconds(20);
+         limit *= 2) {
         config_.timeout = limit;
         start();
         EXPECT_FALSE(result());
