@@ -15,8 +15,8 @@ namespace diskhb::daemon {
 namespace {
 
 constexpr std::size_t socket_path_bytes_max = 107;  // sun_path of unix(7)
-constexpr std::array<std::string_view, 5> known_tables = {"corosync", "control", "process", "ring",
-                                                          "quorum"};
+constexpr std::array<std::string_view, 6> known_tables = {"corosync", "control", "process",
+                                                          "ring",     "route",   "quorum"};
 
 }  // namespace
 
@@ -53,8 +53,8 @@ toml::table parse_toml(std::string_view text, const std::string& path) {
         if (std::find(known_tables.begin(), known_tables.end(), name) == known_tables.end()) {
             toml_section(root, "diskhb.toml", path)
                 .fail(name,
-                      "is not known here; there are [corosync], [control], [process], [[ring]] "
-                      "and [quorum]");
+                      "is not known here; there are [corosync], [control], [process], [[ring]], "
+                      "[[route]] and [quorum]");
         }
     }
     return root;

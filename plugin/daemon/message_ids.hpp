@@ -29,4 +29,11 @@ inline constexpr const char* peer_in_time = "2b0c1caf896e4de9bd7313e2acf192f1";
 inline constexpr const char* peer_reads = "b2fb8a0fb9d24f7ab997c842637778e4";
 inline constexpr const char* peer_does_not_read = "9c7806554d80458e8d4df17057309cf9";
 
+// Routes.
+inline constexpr const char* route_by_ring = "2e7fa4721e9e42acbfc71e58560890c3";
+inline constexpr const char* route_by_gateway = "6a6f3654d0cb482986660cb6be7fed32";
+inline constexpr const char* route_lost = "414822de923f4b2db15e176e31bdf2b6";
+inline constexpr const char* route_carrying = "cd762dfbea314bd1bef6e09ca444a48e";
+inline constexpr const char* route_not_carrying = "1a5fcc3acb74433d8faca25d131ec8cd";
+
 }  // namespace diskhb::daemon::message_id

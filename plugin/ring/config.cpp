@@ -52,6 +52,11 @@ std::string read_interface(toml_section& section) {
     return name;
 }
 
+// "dhb0r" beside "dhb0"; of a name that has no room for it the last letter gives way.
+std::string route_interface_of(const std::string& ring) {
+    return ring.substr(0, IFNAMSIZ - 2) + "r";
+}
+
 io_backend read_io(toml_section& section) {
     const auto word = section.text("io").value_or("auto");
     if (word == "auto") {
@@ -202,6 +207,7 @@ ring_config read_ring(toml_section& section, const corosync::corosync_conf& conf
                       const corosync::conf_node& local, const host_questions& host) {
     ring_config ring;
     ring.interface = read_interface(section);
+    ring.route_interface = route_interface_of(ring.interface);
     const auto link = section.integer("link", 0, std::int64_t{corosync::link_count_max} - 1);
     if (!link) {
         section.fail("", "'link' is missing: the number of the Corosync link that this ring is");
@@ -270,6 +276,27 @@ std::vector<network_address> read_network(const corosync::corosync_conf& conf,
     return all;
 }
 
+void read_routes(const toml::table& root, const std::string& path,
+                 const corosync::corosync_conf& conf, const host_questions& host,
+                 daemon_config& config) {
+    std::vector<std::string> names;
+    for (const auto& ring : config.rings) {
+        names.push_back(ring.interface);
+    }
+    config.routes = read_routes(root, path, conf, host, names);
+    config.cluster_addresses = cluster_addresses(conf, host);
+    for (auto& ring : config.rings) {
+        const bool has_route =
+            std::any_of(config.routes.begin(), config.routes.end(), [&](const auto& route) {
+                return route.ring == ring.interface &&
+                       (route.user(config.node_id) != nullptr || route.is_carrier(config.node_id));
+            });
+        if (has_route) {
+            ring.engine.routed_queue_bytes = routed_queue_bytes_default;
+        }
+    }
+}
+
 // A ring is one of several links, which only knet has.
 void refuse_other_transports(const corosync::corosync_conf& conf) {
     if (conf.totem.transport != "knet") {
@@ -309,6 +336,7 @@ daemon_config build(const toml::table& root, const std::string& path, const host
         refuse_twins(section, config.rings, ring);
         config.rings.push_back(std::move(ring));
     }
+    read_routes(root, path, conf, host, config);
     if (has_copies(config)) {
         config.network = read_network(conf, host);
     } else {
@@ -366,6 +394,9 @@ std::string describe(const daemon_config& config) {
                                 peer.node_id, peer.name.empty() ? "-" : peer.name,
                                 corosync::to_string(peer.address));
         }
+    }
+    for (const auto& route : config.routes) {
+        text += describe(route, config.node_id);
     }
     return text;
 }

@@ -13,6 +13,7 @@
 #include "diskhb/node.hpp"
 #include "plugin/daemon/cluster_config.hpp"
 #include "plugin/ring/packet.hpp"
+#include "plugin/ring/route_config.hpp"
 #include "plugin/ring/volume_roles.hpp"
 
 namespace diskhb::daemon {
@@ -28,6 +29,10 @@ inline constexpr std::uint16_t request_port_default = 5420;
 inline constexpr std::uint32_t mtu_bytes_default = 16000;
 // What the TUN and its queue discipline hold while the reader is busy.
 inline constexpr std::uint32_t queue_packets_default = 4000;
+
+// What waits of [[route]], in each of two buffers: enough for TCP, and at 10 MB/s a tenth of a
+// second.
+inline constexpr std::size_t routed_queue_bytes_default = 1 << 20;
 
 // A frame must not outlive a fraction of knet's ping timeout: a backlog that knet gave up long ago
 // harms totem more than the loss (libknet 1.25, host.c: old sequence numbers reset the window that
@@ -50,8 +55,9 @@ struct network_address {
 
 struct ring_config {
     std::string interface;
-    unsigned link = 0;   // Corosync's link number
-    std::string volume;  // the send volume
+    std::string route_interface;  // for packets of [[route]]; there only if a route uses the ring
+    unsigned link = 0;            // Corosync's link number
+    std::string volume;           // the send volume
     volume_roles roles;
     std::uint32_t mtu_bytes = mtu_bytes_default;
     std::uint32_t queue_packets = queue_packets_default;
@@ -72,6 +78,8 @@ struct daemon_config {
     std::string node_name;
     std::vector<network_address> network;  // of all nodes, ours too, as far as they are known
     std::vector<ring_config> rings;
+    std::vector<route_config> routes;           // also those that this node has no part in
+    std::vector<ip_address> cluster_addresses;  // of all nodes on all links; sorted
 };
 
 // Whether any ring has volumes that are copies.

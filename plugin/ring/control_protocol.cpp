@@ -99,6 +99,13 @@ json ring_json(const ring_snapshot& ring) {
     for (std::size_t index = 0; index < tunnel_counter_count; ++index) {
         packets[tunnel_counter_name(static_cast<tunnel_counter>(index))] = ring.packets[index];
     }
+    if (ring.routed) {
+        value["route_interface"] = config.route_interface;
+        auto& routed = value["routed"] = json::object();
+        for (std::size_t index = 0; index < route_counter_count; ++index) {
+            routed[route_counter_name(static_cast<route_counter>(index))] = (*ring.routed)[index];
+        }
+    }
     return value;
 }
 
@@ -198,7 +205,7 @@ control_request parse_request(std::string_view line) {
 }
 
 std::string status_reply(const daemon_config& config, const std::vector<ring_snapshot>& rings,
-                         std::chrono::seconds uptime) {
+                         const std::vector<route_report>& routes, std::chrono::seconds uptime) {
     json value{{"ok", true},
                {"version", DISKHB_VERSION},
                {"pid", getpid()},
@@ -210,6 +217,10 @@ std::string status_reply(const daemon_config& config, const std::vector<ring_sna
     value["rings"] = json::array();
     for (const auto& ring : rings) {
         value["rings"].push_back(ring_json(ring));
+    }
+    value["routes"] = json::array();
+    for (const auto& route : routes) {
+        value["routes"].push_back(to_json(route));
     }
     return to_line(value);
 }

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,8 @@
 #include "plugin/ring/config.hpp"
 #include "plugin/ring/copy_report.hpp"
 #include "plugin/ring/ring_interface.hpp"
+#include "plugin/ring/route_report.hpp"
+#include "plugin/ring/route_tunnel.hpp"
 #include "plugin/ring/tunnel.hpp"
 
 namespace diskhb::daemon {
@@ -42,11 +45,12 @@ struct ring_snapshot {
     bool interface_up = false;
     std::string qdisc;
     copy_report copy;
+    std::optional<route_statistics> routed;  // of a ring that carries routes
 };
 
 // Replies without the line feed.
 std::string status_reply(const daemon_config& config, const std::vector<ring_snapshot>& rings,
-                         std::chrono::seconds uptime);
+                         const std::vector<route_report>& routes, std::chrono::seconds uptime);
 std::string version_reply();
 std::string ping_reply(std::chrono::nanoseconds round_trip);
 std::string ping_error_reply(const boost::system::error_code& error, std::uint32_t node_id,

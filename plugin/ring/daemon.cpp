@@ -45,19 +45,22 @@ ring_daemon::ring_daemon(const daemon_config& config, std::string config_path, s
             handle_request(line, answer);
         });
     remove_stale_routes(config_, kernel_);
+    remove_all_carried(kernel_);
     for (const auto& ring : config_.rings) {
         rings_.push_back(std::make_unique<running_ring>(
-            ring, kernel_,
+            ring, config_, kernel_,
             [this](std::uint32_t from, std::span<const std::byte> bytes) {
                 copies_->on_ring_datagram(from, bytes);
+                routes_->on_ring_datagram(from, bytes);
             },
             log_));
     }
     copies_ = std::make_unique<copy_service>(loop_, config_, ring_accesses(), log_);
+    routes_ = std::make_unique<route_service>(loop_, config_, rings_, kernel_, log_);
 }
 
 ring_daemon::~ring_daemon() {
-    // Their threads call into copies_.
+    // Their threads call into copies_ and routes_.
     rings_.clear();
 }
 
@@ -84,6 +87,7 @@ void ring_daemon::run() {
                   corosync::to_string(config.address), config.peers.size(), config.volume);
     }
     copies_->start();
+    routes_->start();
     wait_for_signal();
     every(change_timer_, change_interval, [this] { log_changes(); });
     every(interface_timer_, interface_interval, [this] { check_interfaces(); });
@@ -179,7 +183,7 @@ void ring_daemon::handle_request(const std::string& line,
     const auto request = parse_request(line);
     switch (request.verb) {
         case request_verb::status:
-            answer(status_reply(config_, snapshots(),
+            answer(status_reply(config_, snapshots(), routes_->report(),
                                 std::chrono::duration_cast<std::chrono::seconds>(
                                     std::chrono::steady_clock::now() - started_)));
             return;
@@ -226,6 +230,7 @@ void ring_daemon::handle_ping(const control_request& request,
 void ring_daemon::stop() {
     end_at_the_latest(stop_at_most);
     notify_stopping();
+    routes_->stop();
     // Side by side: several volumes may hang at once.
     std::vector<std::thread> stoppers;
     for (auto& ring : rings_) {

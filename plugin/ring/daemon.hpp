@@ -20,6 +20,7 @@
 #include "plugin/ring/control_protocol.hpp"
 #include "plugin/ring/copy_service.hpp"
 #include "plugin/ring/netlink.hpp"
+#include "plugin/ring/route_service.hpp"
 #include "plugin/ring/running_ring.hpp"
 
 namespace spdlog {
@@ -68,6 +69,7 @@ class ring_daemon {
     std::unique_ptr<control_server> control_;
     std::vector<std::unique_ptr<running_ring>> rings_;
     std::unique_ptr<copy_service> copies_;
+    std::unique_ptr<route_service> routes_;
     std::string status_text_;
 };
 

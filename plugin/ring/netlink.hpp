@@ -12,6 +12,7 @@
 
 #include "diskhb/error.hpp"
 #include "plugin/corosync/ip_address.hpp"
+#include "plugin/ring/ip_prefix.hpp"
 
 struct mnl_socket;
 struct nlmsghdr;
@@ -22,6 +23,11 @@ using corosync::ip_address;
 
 // Marks the routes that are ours (rtm_protocol); no well-known daemon uses it.
 inline constexpr std::uint8_t route_protocol = 216;
+// Marks what [[route]] of diskhb.toml changes: routes, and rules with their table. All of it goes
+// at stop and at the next start.
+inline constexpr std::uint8_t carried_protocol = 217;
+inline constexpr std::uint32_t carried_table = 217;
+
 // So high that any other route wins, as long as there is one.
 inline constexpr std::uint32_t guard_metric = 4000000000;
 
@@ -51,6 +57,23 @@ struct host_route {
     int interface_index = 0;
 };
 
+// A route of [[route]].
+struct prefix_route {
+    ip_prefix destination;
+    std::optional<ip_address> gateway;
+    int interface_index = 0;
+    std::optional<ip_address> source;
+    std::uint32_t mtu_bytes = 0;  // 0: the interface's
+    std::uint32_t metric = 0;     // IPv6: at least 1
+    std::uint32_t table_id = 0;   // 0: the main table
+};
+
+// How the kernel would reach an address.
+struct way_to {
+    int interface_index = 0;
+    bool on_link = false;  // without a gateway
+};
+
 // Functions return 0 or an errno value, and throw setup_error only when the kernel cannot be
 // talked to at all.
 class netlink {
@@ -77,6 +100,21 @@ class netlink {
     int remove_route(const host_route& route);
     // All routes with our mark, of both IP versions.
     std::vector<host_route> own_routes();
+
+    // In front of routes of others with its metric. EEXIST if just that one is there.
+    int add_prefix_route(const prefix_route& route);
+    int remove_prefix_route(const prefix_route& route);
+    // All that [[route]] has set, in all tables and of both IP versions.
+    std::vector<prefix_route> prefix_routes();
+
+    // What is forwarded to an address is looked up in carried_table; what this host itself sends
+    // there too, unless the main table knows a way. EEXIST if it is so already.
+    int add_carry_rules(const ip_address& destination);
+    int remove_carry_rules(const ip_address& destination);
+    std::vector<ip_address> carry_rules();
+
+    // ENETUNREACH and the like if there is no way.
+    int find_way(const ip_address& destination, way_to& found);
 
     // The root queue discipline.
     qdisc_info root_qdisc(int index);

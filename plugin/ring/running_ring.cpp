@@ -49,18 +49,32 @@ spdlog::level::level_enum level_of(log_level level) {
 
 }  // namespace
 
-running_ring::running_ring(const ring_config& config, netlink& kernel, message_function on_message,
-                           spdlog::logger& log)
+running_ring::running_ring(const ring_config& config, const daemon_config& whole, netlink& kernel,
+                           message_function on_message, spdlog::logger& log)
     : config_(config),
       log_(log),
       interface_(config, kernel),
+      table_(whole.routes, config.interface, whole.node_id, whole.cluster_addresses),
       tunnel_(config.interface, interface_.fd(), addresses_of(config), config.knet),
       engine_(config.volume, options_of(config, tunnel_, std::move(on_message))),
       changes_(config) {
     report_ = interface_.check();
+    if (!table_.empty()) {
+        routed_ = std::make_unique<route_tunnel>(config, table_, kernel);
+        tunnel_.set_foreign([this](std::uint32_t from, std::span<const std::byte> packet) {
+            routed_->deliver(from, packet);
+            return true;
+        });
+    }
 }
 
 void running_ring::start() {
+    if (routed_) {
+        routed_->start(
+            [this](std::uint32_t to, packet_type type, std::span<const std::byte> payload) {
+                return engine_.submit(to, type, payload);
+            });
+    }
     tunnel_.start([this](std::uint32_t to, packet_type type, std::span<const std::byte> payload) {
         return engine_.submit(to, type, payload);
     });
@@ -71,10 +85,20 @@ void running_ring::stop(std::chrono::milliseconds patience) {
     engine_.stop(patience);
     tunnel_.stop();
     interface_.release();
+    if (routed_) {
+        routed_->stop();
+        routed_->release();
+    }
 }
 
 ring_snapshot running_ring::snapshot() const {
-    return {&config_, engine_.statistics(), tunnel_.statistics(), report_.up, report_.qdisc, {}};
+    ring_snapshot now{&config_,    engine_.statistics(), tunnel_.statistics(),
+                      report_.up,  report_.qdisc,        {},
+                      std::nullopt};
+    if (routed_) {
+        now.routed = routed_->statistics();
+    }
+    return now;
 }
 
 std::string running_ring::log_changes() {

@@ -71,7 +71,7 @@ owned_fd::~owned_fd() {
 
 int owned_fd::release() noexcept { return std::exchange(fd_, -1); }
 
-owned_fd open_tun(const std::string& interface) {
+owned_fd open_tun(const std::string& interface, bool persistent) {
     owned_fd fd(open(tun_path, O_RDWR | O_NONBLOCK | O_CLOEXEC));
     if (!fd) {
         throw_open_error(errno);
@@ -83,7 +83,8 @@ owned_fd open_tun(const std::string& interface) {
         throw_attach_error(interface, errno);
     }
     // Whole packets with checksums only, even if an earlier owner asked for more.
-    if (ioctl(fd.get(), TUNSETOFFLOAD, 0UL) != 0 || ioctl(fd.get(), TUNSETPERSIST, 1UL) != 0) {
+    if (ioctl(fd.get(), TUNSETOFFLOAD, 0UL) != 0 ||
+        ioctl(fd.get(), TUNSETPERSIST, persistent ? 1UL : 0UL) != 0) {
         throw_attach_error(interface, errno);
     }
     return fd;

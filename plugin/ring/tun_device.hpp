@@ -24,10 +24,11 @@ class owned_fd {
     int fd_;
 };
 
-// Creates the interface, or attaches to one that an earlier run left behind; makes it persistent,
-// so that addresses and routes outlive the daemon and Corosync's sockets never notice a restart.
-// The descriptor does not block. Throws setup_error: exit_in_use when another process holds the
-// interface or it is none of this kind, exit_permission, exit_failed.
-owned_fd open_tun(const std::string& interface);
+// Creates the interface, or attaches to one that an earlier run left behind. A persistent one, its
+// addresses and routes outlive the daemon, and Corosync's sockets never notice a restart; another
+// goes with the descriptor, however the daemon ends. The descriptor does not block. Throws
+// setup_error: exit_in_use when another process holds the interface or it is none of this kind,
+// exit_permission, exit_failed.
+owned_fd open_tun(const std::string& interface, bool persistent = true);
 
 }  // namespace diskhb::daemon

@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "plugin/ring/tunnel.hpp"
 
-#include <fmt/format.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace diskhb::daemon {
 
 namespace {
-
-constexpr std::size_t buffer_bytes = 65536;  // more than any IP packet
-// The descriptor may come to mean another TUN while we wait: wait anew now and then.
-constexpr int poll_ms = 1000;
-constexpr int poll_failing_ms = 50;
 
 constexpr std::array<const char*, tunnel_counter_count> counter_names = {
 #define DISKHB_TUNNEL_COUNTER_NAME(name, help) #name,
@@ -63,6 +52,7 @@ tunnel_counter counter_of(packet_type type) noexcept {
         case packet_type::cluster:
             return tunnel_counter::packets_cluster;
         case packet_type::bulk:
+        case packet_type::routed:
             break;
     }
     return tunnel_counter::packets_bulk;
@@ -75,59 +65,17 @@ const char* tunnel_counter_name(tunnel_counter which) noexcept {
 }
 
 tunnel::tunnel(std::string interface, int fd, address_table addresses, const knet_traits& knet)
-    : interface_(std::move(interface)),
-      fd_(fd),
-      addresses_(std::move(addresses)),
-      knet_(knet),
-      stop_event_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      buffer_(std::make_unique<std::byte[]>(buffer_bytes)) {
-    if (!stop_event_) {
-        throw setup_error(exit_failed, fmt::format("eventfd: {}", std::strerror(errno)));
-    }
-}
+    : fd_(fd), addresses_(std::move(addresses)), knet_(knet), reader_(std::move(interface), fd) {}
 
 tunnel::~tunnel() { stop(); }
 
 void tunnel::start(submit_function submit) {
     submit_ = std::move(submit);
-    reader_ = std::thread([this] { read_packets(); });
-    // At most 15 characters.
-    pthread_setname_np(reader_.native_handle(), ("t:" + interface_).substr(0, 15).c_str());
+    reader_.start({[this](std::span<const std::byte> packet) { handle(packet); },
+                   [this] { count(tunnel_counter::read_errors); }});
 }
 
-void tunnel::stop() {
-    if (!reader_.joinable()) {
-        return;
-    }
-    stopping_.store(true, std::memory_order_release);  // pairs with the acquire in read_packets
-    const std::uint64_t one = 1;
-    (void)!write(stop_event_.get(), &one, sizeof one);
-    reader_.join();
-}
-
-void tunnel::read_packets() noexcept {
-    while (!stopping_.load(std::memory_order_acquire)) {
-        pollfd waiting[2] = {{stop_event_.get(), POLLIN, 0}, {fd_, POLLIN, 0}};
-        // A TUN that fails reports an error at once, for ever: leave it out of the wait.
-        (void)poll(waiting, failing_ ? 1 : 2, failing_ ? poll_failing_ms : poll_ms);
-        while (!stopping_.load(std::memory_order_acquire) && read_one()) {
-        }
-    }
-}
-
-bool tunnel::read_one() noexcept {
-    const auto size = read(fd_, buffer_.get(), buffer_bytes);
-    if (size < 0) {
-        failing_ = errno != EAGAIN && errno != EINTR;
-        if (failing_) {
-            count(tunnel_counter::read_errors);
-        }
-        return false;
-    }
-    failing_ = false;
-    handle({buffer_.get(), static_cast<std::size_t>(size)});
-    return true;
-}
+void tunnel::stop() { reader_.stop(); }
 
 void tunnel::handle(std::span<const std::byte> packet) noexcept {
     count(tunnel_counter::packets_read);
@@ -144,7 +92,9 @@ void tunnel::handle(std::span<const std::byte> packet) noexcept {
 void tunnel::deliver(std::uint32_t from, std::span<const std::byte> packet) noexcept {
     const auto fault = decide_inbound(from, packet, addresses_);
     if (fault != inbound_fault::none) {
-        count(counter_of(fault));
+        if (!foreign_ || !foreign_(from, packet)) {
+            count(counter_of(fault));
+        }
         return;
     }
     const auto written = write(fd_, packet.data(), packet.size());

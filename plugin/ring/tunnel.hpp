@@ -12,11 +12,11 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <thread>
+#include <utility>
 
 #include "diskhb/node.hpp"
 #include "plugin/ring/packet.hpp"
-#include "plugin/ring/tun_device.hpp"
+#include "plugin/ring/tun_reader.hpp"
 
 namespace diskhb::daemon {
 
@@ -65,6 +65,12 @@ class tunnel {
     tunnel(const tunnel&) = delete;
     tunnel& operator=(const tunnel&) = delete;
 
+    // Asked about packets of nodes that are not from their ring address or not to ours, on the
+    // engine's receiver thread: true if they were taken. Before start().
+    using foreign_function =
+        std::function<bool(std::uint32_t from, std::span<const std::byte> packet)>;
+    void set_foreign(foreign_function foreign) { foreign_ = std::move(foreign); }
+
     // Starts reading. `submit` is called on the reader's thread. Once.
     void start(submit_function submit);
     // Ends the reader; at once, since it waits for nothing but packets.
@@ -76,26 +82,17 @@ class tunnel {
     tunnel_statistics statistics() const noexcept;  // any thread
 
   private:
-    void read_packets() noexcept;
-    // False when the TUN has nothing more for now, or fails.
-    bool read_one() noexcept;
     void handle(std::span<const std::byte> packet) noexcept;
     void count(tunnel_counter which, std::uint64_t amount = 1) noexcept;
 
-    const std::string interface_;
     const int fd_;
     const address_table addresses_;
     const knet_traits knet_;
     submit_function submit_;
-    owned_fd stop_event_;
-    // Set by stop(), read by the reader after the event woke it.
-    std::atomic<bool> stopping_{false};
-    // Set by the reader for itself: the TUN failed, look again a little later.
-    bool failing_ = false;
+    foreign_function foreign_;
     // Each is written by one thread only, the reader or the receiver, and read by any.
     std::array<std::atomic<std::uint64_t>, tunnel_counter_count> counters_{};
-    std::unique_ptr<std::byte[]> buffer_;
-    std::thread reader_;
+    tun_reader reader_;
 };
 
 }  // namespace diskhb::daemon

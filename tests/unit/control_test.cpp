@@ -64,7 +64,7 @@ TEST(control_reply, of_a_status_names_rings_peers_and_every_counter) {
     snapshot.engine.peers.resize(1);
     snapshot.engine.peers[0].node_id = 2;
     snapshot.engine.counters[static_cast<std::size_t>(counter::lost_lapped)] = 7;
-    const auto text = status_reply(config, {snapshot}, std::chrono::seconds(5));
+    const auto text = status_reply(config, {snapshot}, {}, std::chrono::seconds(5));
     EXPECT_EQ(text.find('\n'), std::string::npos);
     const auto value = json::parse(text);
     EXPECT_TRUE(value["ok"].get<bool>());
