@@ -6,8 +6,11 @@
 #include <string>
 
 #include "diskhb/error.hpp"
+#include "plugin/daemon/cluster_config.hpp"
+#include "tools/cluster_status.hpp"
 #include "tools/control_client.hpp"
 #include "tools/reply_text.hpp"
+#include "tools/route_text.hpp"
 #include "tools/text.hpp"
 #include "tools/verbs.hpp"
 
@@ -19,6 +22,8 @@ constexpr std::chrono::seconds answer_timeout{5};
 
 struct status_command {
     std::string socket = control_socket_default;
+    std::string config = daemon::config_path_default;
+    bool cluster = false;
     bool json = false;
 };
 
@@ -133,9 +138,24 @@ void print_ring(const json& ring) {
     print_peers(ring);
     print_counters(ring, "counters", "counters of the ring");
     print_counters(ring, "packets", "counters of the interface");
+    print_counters(ring, "routed", "counters of the interface of the routes");
+}
+
+int run_cluster_status(const status_command& command) {
+    const auto picture = ask_cluster(command.config, command.socket);
+    if (command.json) {
+        fmt::print("{}\n",
+                   cluster_json(picture).dump(2, ' ', false, json::error_handler_t::replace));
+    } else {
+        fmt::print("{}", cluster_text(picture));
+    }
+    return exit_ok;
 }
 
 int run_status(const status_command& command) {
+    if (command.cluster) {
+        return run_cluster_status(command);
+    }
     control_client client(command.socket);
     const auto reply = client.demand({{"verb", "status"}}, answer_timeout);
     if (command.json) {
@@ -148,6 +168,7 @@ int run_status(const status_command& command) {
     for (const auto& ring : reply.value("rings", json::array())) {
         print_ring(ring);
     }
+    print_routes(reply);
     return exit_ok;
 }
 
@@ -158,6 +179,11 @@ verb add_status(CLI::App& app) {
     CLI::App* const command =
         app.add_subcommand("status", "Show the rings and peers of the running diskhbd");
     command->add_option("--socket", options->socket, "the control socket of diskhbd")
+        ->capture_default_str();
+    auto* const cluster = command->add_flag("--cluster", options->cluster,
+                                            "show what every node of the cluster sees instead");
+    command->add_option("--config", options->config, "diskhb.toml, with --cluster")
+        ->needs(cluster)
         ->capture_default_str();
     command->add_flag("--json", options->json, "print JSON, with all counters");
     return {command, [options] { return run_status(*options); }};

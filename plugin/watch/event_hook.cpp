@@ -24,8 +24,9 @@ event_hook::~event_hook() {
 
 void event_hook::run(std::vector<std::string> environment) {
     if (waiting_.size() >= waiting_max) {
+        const auto& oldest = waiting_.front();
         on_problem_(fmt::format("{}: an event is left out, {} wait already: {}", program_,
-                                waiting_max, waiting_.front().front()));
+                                waiting_max, oldest.empty() ? "" : oldest.front()));
         waiting_.pop_front();
     }
     waiting_.push_back(std::move(environment));

@@ -143,6 +143,7 @@ void describe(Codec& codec, Message& message) {
     codec.choice(message.corosync, corosync::corosync_state::gone);
     codec.choice(message.runs_on, corosync::carrier::ring);
     codec.flag(message.is_quorate);
+    codec.flag(message.is_passing);
     codec.field(message.name);
     codec.list(message.members, nodes_max, [&](auto& node_id) { codec.field(node_id); });
     codec.list(message.others, nodes_max, [&](auto& node) {
@@ -160,6 +161,7 @@ void describe(Codec& codec, Message& message) {
         codec.field(ring.problem);
     });
     codec.field(message.refusal);
+    codec.field(message.cut_refusal);
 }
 
 template <class Codec, class Message>
@@ -169,6 +171,7 @@ void describe(Codec& codec, Message& message) {
     codec.field(message.messages_per_s);
     codec.field(message.message_bytes);
     codec.field(message.life_ms);
+    codec.field(message.silence_ms);
     codec.list(message.participants, nodes_max, [&](auto& each) {
         codec.field(each.node_id);
         codec.field(each.pid);
@@ -180,6 +183,7 @@ requires std::same_as<std::remove_const_t<Message>, drill_phase>
 void describe(Codec& codec, Message& message) {
     codec.field(message.drill);
     codec.choice(message.part, drill_part::after);
+    codec.flag(message.for_all);
     codec.field(message.hold_ms);
 }
 
@@ -228,7 +232,7 @@ void describe(Codec& codec, Message& message) {
         codec.flag(sender.is_complete);
         codec.field(sender.longest_gap_us);
     });
-    codec.list(message.latency, drill_parts, [&](auto& part) {
+    codec.list(message.latency, latency_parts, [&](auto& part) {
         codec.field(part.messages);
         codec.field(part.us_p50);
         codec.field(part.us_p99);

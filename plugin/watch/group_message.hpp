@@ -47,30 +47,34 @@ struct view {
     corosync::corosync_state corosync = corosync::corosync_state::unknown;
     corosync::carrier runs_on = corosync::carrier::nothing;
     bool is_quorate = false;
+    bool is_passing = false;  // of a program that asks, and ends; not of one that serves
     std::string name;
     std::vector<std::uint32_t> members;
     std::vector<corosync::node_view> others;
     std::vector<std::uint32_t> heard;  // nodes whose beat it hears on a volume
     std::vector<ring_view> rings;
-    std::string refusal;  // why it would not take part in a drill; empty: it would
+    std::string refusal;      // why it would not stream in a drill; empty: it would
+    std::string cut_refusal;  // why it would not take its network away; empty: it would
 };
 
-// A drill begins: each participant streams to the group until it ends, for life_ms at most.
+// A drill begins: each participant streams to the group until it ends, for life_ms at most. Who
+// hears nothing of another one for silence_ms gives the network back at once.
 struct drill_begin {
     std::uint64_t drill = 0;  // random
     std::uint32_t messages_per_s = 0;
     std::uint32_t message_bytes = 0;
     std::uint32_t life_ms = 0;
+    std::uint32_t silence_ms = 0;
     std::vector<corosync::group_member> participants;
 };
 
-// From here on latencies belong to that part of the drill. With hold_ms each participant takes its
-// own network away, for so long at most; `after` gives it back.
+// With `during` the one who sends this takes its network away, or, if for_all, every participant
+// its own, for hold_ms at most; `after` gives it back.
 enum class drill_part : std::uint8_t { before = 0, during = 1, after = 2 };
-inline constexpr std::size_t drill_parts = 3;
 struct drill_phase {
     std::uint64_t drill = 0;
     drill_part part = drill_part::before;
+    bool for_all = false;
     std::uint32_t hold_ms = 0;
 };
 
@@ -100,7 +104,9 @@ struct sender_book {
     bool is_complete = false;  // its last message came
     std::uint64_t longest_gap_us = 0;
 };
-// From the sending of an own message to its delivery, which follows the order of all.
+// From the sending of an own message to its delivery in the order of all: before the cut, from the
+// cut until shortly after knet has noticed, then on the ring, and after it.
+inline constexpr std::size_t latency_parts = 4;
 struct part_latency {
     std::uint64_t messages = 0;
     std::uint64_t us_p50 = 0;

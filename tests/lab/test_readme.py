@@ -64,8 +64,9 @@ class Administrator:
                 self.start_unit(node, line.split()[-1])
                 continue
             path = f"PATH={self.prefix}/sbin:{os.environ['PATH']}"
-            done = node.run(["env", path, *argv], timeout_s=60)
-            self.report.check(done.returncode == 0, f"'{line}' failed on {node.name}")
+            done = node.run(["env", path, *argv], check=False, timeout_s=150)
+            self.report.check(done.returncode == 0, f"'{line}' failed on {node.name}: "
+                              f"{done.stderr or done.stdout[-400:]}")
 
     def install(self, line):
         """An installation that leaves the machine as it is."""
@@ -77,6 +78,7 @@ class Administrator:
         with open(os.path.join(SOURCE, f"ha-configs/{unit}.service"), encoding="utf-8") as file:
             command = re.search(r"^ExecStart=(.*)$", file.read(), re.MULTILINE).group(1)
         argv = command.replace("/usr/sbin", f"{self.prefix}/sbin").split()
+        argv = [word for word in argv if not word.startswith("$")]
         node.start_process(unit, argv)
         if unit == "diskhbd":
             wait_until(lambda: config.ring_address(node.id) in
@@ -123,7 +125,7 @@ def follow_readme(lab, report):
     typed.write_files(conf, toml)
 
     on_one = ("diskhb format", "corosync-", "diskhb setup", "diskhb top", "diskhb status",
-              "diskhb ping", "diskhb measure", "diskhb quorum status")
+              "diskhb ping", "diskhb measure", "diskhb quorum status", "diskhb drill")
     for line in commands:
         if line in install:
             continue
@@ -135,6 +137,8 @@ def follow_readme(lab, report):
             for node in lab.nodes:
                 wait_until(lambda each=node: each.device().votes, 60,
                            f"the device's vote of {node.name}", 0.2)
+        if line == "diskhb drill":  # as its manual page says
+            settle(lab, stream)
         typed.type(line, lab.nodes[:1] if line.startswith(on_one) else lab.nodes)
 
     report.step("and the promise is kept: the network is cut")

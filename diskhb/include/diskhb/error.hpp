@@ -82,6 +82,7 @@ inline constexpr int exit_cluster = 6;     // a volume of another cluster
 inline constexpr int exit_in_use = 7;      // holds something else, is mounted, or the slot is taken
 inline constexpr int exit_no_daemon = 8;   // diskhbd does not answer
 inline constexpr int exit_permission = 9;  // not allowed to
+inline constexpr int exit_unsafe = 10;     // refused: it would not be safe now
 
 }  // namespace diskhb
 
