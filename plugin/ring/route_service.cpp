@@ -165,8 +165,11 @@ void route_service::step(used_route& route, nanoseconds now) {
         route.next_probe = now + route.config->probe_interval;
         seen.probe = route.probe.ask(route.interface);
     }
-    seen.usable = usable_carriers(route, now);
     const auto before = route.policy.current();
+    // Nobody asks for carriers while the gateway answers.
+    if (!before.gateway_answers || seen.probe == false) {
+        seen.usable = usable_carriers(route, now);
+    }
     if (route.policy.step(seen, now)) {
         apply(route, before);
         tell(route, before);

@@ -17,7 +17,7 @@ TEST(ip_prefix, contains_what_has_its_first_bits) {
     EXPECT_FALSE(contains("10.1.2.128/25", "10.1.2.127"));
     EXPECT_TRUE(contains("10.1.2.3/32", "10.1.2.3"));
     EXPECT_FALSE(contains("10.1.2.3/32", "10.1.2.2"));
-    EXPECT_TRUE(contains("fd00::/7", "fc12::1"));
+    EXPECT_TRUE(contains("fc00::/7", "fd12::1"));
     EXPECT_FALSE(contains("fd00:1::/32", "fd00:2::1"));
 }
 
