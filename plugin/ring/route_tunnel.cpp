@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -99,8 +100,9 @@ bool route_tunnel::check() {
     return true;
 }
 
-void route_tunnel::start(tunnel::submit_function submit) {
+void route_tunnel::start(tunnel::submit_function submit, unread_function unread) {
     submit_ = std::move(submit);
+    unread_ = std::move(unread);
     reader_.start({[this](std::span<const std::byte> packet) { handle(packet); },
                    [this] { count(route_counter::read_errors); }},
                   reader_niceness);
@@ -123,8 +125,18 @@ void route_tunnel::handle(std::span<const std::byte> packet) noexcept {
         count(counters_of(decision.fault).dropped);
         return;
     }
+    const auto now = std::chrono::steady_clock::now().time_since_epoch();
+    if (!window_.may_send(decision.node_id, now, unread_)) {
+        count(route_counter::dropped_unread);
+        return;
+    }
     const auto error = submit_(decision.node_id, packet_type::routed, packet);
-    count(error ? route_counter::dropped_by_engine : route_counter::packets_sent);
+    if (error) {
+        count(route_counter::dropped_by_engine);
+        return;
+    }
+    window_.on_sent();
+    count(route_counter::packets_sent);
 }
 
 void route_tunnel::deliver(std::uint32_t from, std::span<const std::byte> packet) noexcept {

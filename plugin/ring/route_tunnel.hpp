@@ -16,6 +16,7 @@
 #include "plugin/ring/config.hpp"
 #include "plugin/ring/netlink.hpp"
 #include "plugin/ring/route_table.hpp"
+#include "plugin/ring/route_window.hpp"
 #include "plugin/ring/tun_reader.hpp"
 #include "plugin/ring/tunnel.hpp"
 
@@ -31,6 +32,7 @@ namespace diskhb::daemon {
     X(dropped_cluster_address, "dropped: from an address of Corosync to another")                \
     X(dropped_not_configured, "dropped: no route has that source and destination")               \
     X(dropped_no_carrier, "dropped: the route went by its gateway again")                        \
+    X(dropped_unread, "dropped: the carrier, or the user, has too much before it unread")        \
     X(dropped_by_engine, "dropped by the ring engine: share full, volume not there, ...")        \
     X(read_errors, "reads that the interface failed")                                            \
     X(packets_written, "packets of other nodes handed to the host")                              \
@@ -57,8 +59,10 @@ class route_tunnel {
     // Creates the interface. `ring`, `table` and `kernel` outlive the tunnel. Throws setup_error.
     route_tunnel(const ring_config& ring, const route_table& table, netlink& kernel);
 
-    // Starts reading. `submit` is called on the reader's thread. Once.
-    void start(tunnel::submit_function submit);
+    // How many packets a node has not read yet.
+    using unread_function = std::function<std::uint64_t(std::uint32_t node_id)>;
+    // Starts reading. Both functions are called on the reader's thread. Once.
+    void start(tunnel::submit_function submit, unread_function unread);
     void stop();
     // Lets go of the TUN, so that it goes though a thread that hangs keeps our descriptors.
     void release() noexcept;
@@ -85,6 +89,8 @@ class route_tunnel {
     owned_fd fd_;
     int index_ = 0;
     tunnel::submit_function submit_;
+    unread_function unread_;
+    route_window window_;  // the reader's
     // Each is written by one thread only, the reader or the receiver, and read by any.
     std::array<std::atomic<std::uint64_t>, route_counter_count> counters_{};
     tun_reader reader_;

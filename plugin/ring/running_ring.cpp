@@ -73,12 +73,22 @@ void running_ring::start() {
         routed_->start(
             [this](std::uint32_t to, packet_type type, std::span<const std::byte> payload) {
                 return engine_.submit(to, type, payload);
-            });
+            },
+            [this](std::uint32_t node_id) { return unread_by(node_id); });
     }
     tunnel_.start([this](std::uint32_t to, packet_type type, std::span<const std::byte> payload) {
         return engine_.submit(to, type, payload);
     });
     engine_.start();
+}
+
+std::uint64_t running_ring::unread_by(std::uint32_t node_id) const {
+    for (const auto& peer : engine_.statistics().peers) {
+        if (peer.node_id == node_id) {
+            return peer.unread_by_peer;
+        }
+    }
+    return 0;
 }
 
 void running_ring::stop(std::chrono::milliseconds patience) {

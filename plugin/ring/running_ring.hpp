@@ -59,6 +59,8 @@ class running_ring {
     bool check_route_interface() { return routed_ && routed_->check(); }
 
   private:
+    std::uint64_t unread_by(std::uint32_t node_id) const;
+
     const ring_config& config_;
     spdlog::logger& log_;
     ring_interface interface_;
