@@ -15,7 +15,7 @@ from sandbox import wait_until
 from scenario import SOAK, run, settle, wait_link
 from stream import Stream
 
-SECONDS = 60 if SOAK else 15
+SECONDS = 60 if SOAK else 10
 # name, options of the client
 FLOODS = [("TCP, sent, 4 connections", ["-P", "4"]),
           ("TCP, received, 4 connections", ["-P", "4", "-R"]),
