@@ -7,6 +7,7 @@ while Corosync's membership must stay and the ring's ping must stay short.
 60 s of each with DISKHB_SOAK=1.
 """
 import json
+import os
 import subprocess
 import time
 
@@ -33,14 +34,18 @@ def flood(lab, report, web, options):
     server = web.popen(["iperf3", "-s", "-1"], stdout=subprocess.DEVNULL)
     time.sleep(0.5)
     before = routed(lab, lab.nodes[0])
-    client = lab.nodes[0].popen(["iperf3", "-c", ADDRESS, "-t", SECONDS, "-J", *options],
-                                stdout=subprocess.PIPE, text=True)
+    # Its report is longer than a pipe holds.
+    path = os.path.join(lab.dir, "iperf3.json")
+    with open(path, "wb") as file:
+        client = lab.nodes[0].popen(["iperf3", "-c", ADDRESS, "-t", SECONDS, "-J", *options],
+                                    stdout=file)
     pings = []
     while client.poll() is None:
         # Each way: to who carries, and between two that have nothing to do with the flood.
         pings.append(lab.nodes[0].ring_ping(2, 5))
         pings.append(lab.nodes[2].ring_ping(2, 5))
-    result = json.loads(client.stdout.read())
+    with open(path, encoding="utf-8") as file:
+        result = json.load(file)
     server.wait(20)
     after = routed(lab, lab.nodes[0])
     end = result.get("end", {})
