@@ -9,7 +9,7 @@ namespace diskhb {
 namespace {
 
 constexpr std::chrono::milliseconds heartbeat_min{5};
-constexpr std::chrono::seconds heartbeat_max{10};
+constexpr std::chrono::microseconds heartbeat_max{channels::heartbeat_us_max};
 constexpr std::size_t window_bytes_max = 1 << 30;
 
 [[noreturn]] void refuse(const std::string& text) { throw setup_error(exit_config, text); }

@@ -67,9 +67,10 @@ void connector::on_connected(const boost::system::error_code& error) {
         if (self->is_stopped_) {
             return;
         }
-        if (theirs && self->setup_.connected(std::move(greeted), *theirs)) {
+        if (theirs && self->setup_.connected(greeted, *theirs)) {
             self->is_working_ = false;
         } else {
+            close(greeted, true);
             self->try_again();
         }
     })->start(rest);

@@ -19,8 +19,8 @@ class connector : public std::enable_shared_from_this<connector> {
         boost::asio::ip::address from;
         std::chrono::nanoseconds patience;  // for one attempt, and between the starts of two
         std::function<hello()> our_hello;
-        // False if the other side is not welcome.
-        std::function<bool(tcp::socket socket, const hello& theirs)> connected;
+        // Takes the socket, or false if the other side is not welcome.
+        std::function<bool(tcp::socket& socket, const hello& theirs)> connected;
     };
     connector(boost::asio::io_context& context, setup what);
 

@@ -34,6 +34,12 @@ std::uint64_t new_life() {
     return life;
 }
 
+// However long a caller is ready to wait, the sum must not overflow.
+std::chrono::steady_clock::time_point deadline_after(nanoseconds timeout) {
+    return std::chrono::steady_clock::now() +
+           std::min<nanoseconds>(timeout, std::chrono::hours(24 * 365));
+}
+
 session_options session_of(const channel_options& options) {
     return {new_life(), static_cast<std::uint64_t>(options.heartbeat.count()),
             options.window_bytes};
@@ -78,15 +84,11 @@ void core::make_connectors() {
             const std::lock_guard guard(lock_);
             return our_hello(which);
         };
-        setup.connected = [this, which](tcp::socket socket, const hello& theirs) {
+        setup.connected = [this, which](tcp::socket& socket, const hello& theirs) {
             const bool is_meant = theirs.cluster_name == host_.options().cluster_name &&
                                   theirs.from == key_.peer && theirs.which == which &&
                                   theirs.to == endpoint{host_.options().node_id, options_.name};
-            if (!is_meant) {
-                close(socket, true);
-                return false;
-            }
-            return attach(which, std::move(socket), theirs, false);
+            return is_meant && attach(which, socket, theirs);
         };
         connectors_[index_of(which)] =
             std::make_shared<connector>(host_.context(), std::move(setup));
@@ -121,6 +123,10 @@ void core::stop() {
         {
             const std::lock_guard guard(lock_);
             is_closed_ = true;
+            // What was taken is not sent again to the next process.
+            session_.owe_acknowledgements();
+            pump(path::network);
+            pump(path::volume);
             // In this order, so that the other side does not move to the volume for a moment.
             close_connection(path::volume, false);
             close_connection(path::network, false);
@@ -134,31 +140,31 @@ void core::stop() {
 
 // -- connections
 
-bool core::welcome(path which, tcp::socket socket, const hello& theirs) {
+bool core::answer(path which, tcp::socket& socket) {
     const auto& expected =
         which == path::network ? options_.peer.network_address : options_.peer.volume_address;
     boost::system::error_code error;
     const auto remote = socket.remote_endpoint(error);
-    const bool is_theirs =
-        !error && !expected.empty() && remote.address() == parse_address(expected, "address");
-    if (connects_ || !is_theirs) {
-        close(socket, true);
+    if (connects_ || error || expected.empty() ||
+        remote.address() != parse_address(expected, "address")) {
         return false;
     }
-    return attach(which, std::move(socket), theirs, true);
+    const std::lock_guard guard(lock_);
+    return send_hello(socket, our_hello(which));
 }
 
-bool core::attach(path which, tcp::socket socket, const hello& theirs, bool answer) {
+bool core::welcome(path which, tcp::socket& socket, const hello& theirs) {
+    return attach(which, socket, theirs);
+}
+
+bool core::attach(path which, tcp::socket& socket, const hello& theirs) {
     locked guard(lock_);
-    if (is_closed_) {
-        close(socket, true);
+    if (is_closed_ || (!connects_ && !session_.is_answer(theirs))) {
         return false;
     }
     const auto restarts = session_.counted().restarts;
     const auto welcome = session_.on_connected(which, theirs, now_ns());
     if (welcome == session::welcome::refused) {
-        guard.unlock();
-        close(socket, true);
         return false;
     }
     if (welcome == session::welcome::accepted_alone) {
@@ -168,8 +174,8 @@ bool core::attach(path which, tcp::socket socket, const hello& theirs, bool answ
         std::erase_if(inbox_, [&](const arrived& each) { return each.of_restarts != restarts; });
     }
     close_connection(which, true);
-    if (answer && !send_hello(socket, our_hello(which))) {
-        close(socket, true);
+    // Who has connected answers the other's hello, before any frame.
+    if (connects_ && !send_hello(socket, our_hello(which))) {
         session_.on_closed(which);
         settle(guard);
         return false;
@@ -373,7 +379,7 @@ void core::on_timer() {
 boost::system::error_code core::send(std::span<const std::byte> message, nanoseconds timeout) {
     locked guard(lock_);
     const bool may_wait = timeout > nanoseconds::zero() && !host_.is_our_thread();
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    const auto deadline = deadline_after(timeout);
     while (true) {
         if (is_closed_) {
             return errc::closed;
@@ -399,7 +405,7 @@ boost::system::error_code core::send(std::span<const std::byte> message, nanosec
 
 result<std::size_t> core::receive(std::span<std::byte> buffer, nanoseconds timeout) {
     locked guard(lock_);
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    const auto deadline = deadline_after(timeout);
     const bool came =
         inbox_changed_.wait_until(guard, deadline, [&] { return is_closed_ || !inbox_.empty(); });
     if (!came) {
@@ -425,7 +431,7 @@ result<std::size_t> core::receive(std::span<std::byte> buffer, nanoseconds timeo
 boost::system::error_code core::flush(nanoseconds timeout) {
     locked guard(lock_);
     const auto restarts = session_.counted().restarts;
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    const auto deadline = deadline_after(timeout);
     ++outbox_waiters_;
     const bool ended = outbox_changed_.wait_until(guard, deadline, [&] {
         return is_closed_ || session_.waiting() == 0 || session_.counted().restarts != restarts;

@@ -42,8 +42,10 @@ class core : public std::enable_shared_from_this<core> {
     channel_statistics statistics() const;
 
     // -- the host's thread
-    // The peer has connected. False if it is not welcome; then the socket is closed.
-    bool welcome(path which, tcp::socket socket, const hello& theirs);
+    // The peer has connected and said hello: says our hello, which it is to answer.
+    bool answer(path which, tcp::socket& socket);
+    // It has answered. Takes the socket, or false if it is not welcome.
+    bool welcome(path which, tcp::socket& socket, const hello& theirs);
 
   private:
     struct arrived {
@@ -52,7 +54,7 @@ class core : public std::enable_shared_from_this<core> {
     };
     using locked = std::unique_lock<std::mutex>;
 
-    bool attach(path which, tcp::socket socket, const hello& theirs, bool answer);
+    bool attach(path which, tcp::socket& socket, const hello& theirs);
     void make_connectors();
     hello our_hello(path which) const;  // under the lock, as the next four
     void close_connection(path which, bool abort);

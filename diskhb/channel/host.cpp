@@ -133,30 +133,31 @@ void channel_host::implementation::accept(path which) {
                 });
                 return;
             }
-            greet(which, std::move(socket));
+            greet(which, std::move(socket), false);
             accept(which);
         });
 }
 
-void channel_host::implementation::greet(path which, tcp::socket socket) {
+void channel_host::implementation::greet(path which, tcp::socket socket, bool is_answer) {
     if (greeting_now_ >= greetings_max || !prepare(socket)) {
         close(socket, true);
         ++refused_;
         return;
     }
     ++greeting_now_;
-    std::make_shared<greeting>(std::move(socket), [this, which](tcp::socket greeted,
-                                                                const result<hello>& theirs) {
+    auto on_done = [this, which, is_answer](tcp::socket greeted, const result<hello>& theirs) {
         --greeting_now_;
         if (theirs) {
-            introduce(which, std::move(greeted), *theirs);
+            introduce(which, std::move(greeted), *theirs, is_answer);
         } else {
             ++refused_;
         }
-    })->start(greeting_patience);
+    };
+    std::make_shared<greeting>(std::move(socket), std::move(on_done))->start(greeting_patience);
 }
 
-void channel_host::implementation::introduce(path which, tcp::socket socket, const hello& said) {
+void channel_host::implementation::introduce(path which, tcp::socket socket, const hello& said,
+                                             bool is_answer) {
     std::shared_ptr<core> meant;
     if (said.cluster_name == options_.cluster_name && said.to.node_id == options_.node_id &&
         said.which == which) {
@@ -164,9 +165,15 @@ void channel_host::implementation::introduce(path which, tcp::socket socket, con
         const auto found = channels_.find({said.to.name, said.from});
         meant = found == channels_.end() ? nullptr : found->second.lock();
     }
-    if (!meant || !meant->welcome(which, std::move(socket), said)) {
-        ++refused_;
+    if (meant && is_answer && meant->welcome(which, socket, said)) {
+        return;
     }
+    if (meant && !is_answer && meant->answer(which, socket)) {
+        greet(which, std::move(socket), true);
+        return;
+    }
+    close(socket, true);
+    ++refused_;
 }
 
 channel_host::channel_host(channel_host_options options)

@@ -56,8 +56,9 @@ class channel_host::implementation {
 
   private:
     void accept(channels::path which);
-    void greet(channels::path which, channels::tcp::socket socket);
-    void introduce(channels::path which, channels::tcp::socket socket, const channels::hello& said);
+    void greet(channels::path which, channels::tcp::socket socket, bool is_answer);
+    void introduce(channels::path which, channels::tcp::socket socket, const channels::hello& said,
+                   bool is_answer);
 
     channel_host_options options_;
     std::array<std::optional<boost::asio::ip::address>, channels::path_count> addresses_;

@@ -8,14 +8,7 @@
 #include "format/assert.hpp"
 
 namespace diskhb::channels {
-namespace {
-
-// Connections of lives that have ended may still lie in a backlog when a new one is known.
-constexpr std::size_t past_lives_max = 16;
-
-}  // namespace
-
-session::session(const session_options& options, std::uint64_t now_ns)
+session::session(session_options options, std::uint64_t now_ns)
     : options_(options), heartbeat_ns_(options.heartbeat_ns), last_time_ns_(now_ns) {
     DISKHB_ASSERT(options.life != 0 && options.heartbeat_ns != 0 &&
                   options.window_bytes >= window_bytes_min);
@@ -68,19 +61,18 @@ void session::fill(hello& ours) const noexcept {
 }
 
 session::welcome session::on_connected(path which, const hello& theirs, std::uint64_t now_ns) {
-    const bool is_past =
-        std::find(past_lives_.begin(), past_lives_.end(), theirs.life) != past_lives_.end();
-    if (is_past || theirs.life == options_.life || theirs.window_bytes < window_bytes_min) {
+    const bool is_new = theirs.life != peer_life_;
+    // Of two processes that both say to be the other side, the one that we hear is.
+    const bool is_taken = is_new && (is_usable(path::network) || is_usable(path::volume));
+    if (is_taken || theirs.life == options_.life || theirs.window_bytes < window_bytes_min) {
         return welcome::refused;
     }
     auto answer = welcome::accepted;
-    if (theirs.life != peer_life_) {
-        if (peer_life_ != 0) {
-            forget_peer(theirs.life);
-            answer = welcome::accepted_alone;
-        }
-        peer_life_ = theirs.life;
+    if (is_new && peer_life_ != 0) {
+        forget_peer();
+        answer = welcome::accepted_alone;
     }
+    peer_life_ = theirs.life;
     if (theirs.known_life == options_.life && !release(theirs.wanted)) {
         return welcome::refused;
     }
@@ -98,12 +90,7 @@ session::welcome session::on_connected(path which, const hello& theirs, std::uin
     return answer;
 }
 
-void session::forget_peer(std::uint64_t new_life) {
-    past_lives_.push_back(peer_life_);
-    if (past_lives_.size() > past_lives_max) {
-        past_lives_.pop_front();
-    }
-    peer_life_ = new_life;
+void session::forget_peer() {
     // What the former life was sent may have been taken: sent to the new one it could come twice.
     restart_ = restart_.value_or(0) + outbox_.size();
     ++counts_.restarts;
@@ -256,6 +243,12 @@ std::uint64_t session::next_time_ns() const noexcept {
 
 bool session::owes_acknowledgement(path which) const noexcept {
     return active_ == which && taken_unsaid_bytes_ >= options_.window_bytes / 4;
+}
+
+void session::owe_acknowledgements() noexcept {
+    for (auto& one : links_) {
+        one.answer_owed = one.is_connected;
+    }
 }
 
 bool session::has_output(path which) const noexcept {

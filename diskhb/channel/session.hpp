@@ -46,7 +46,7 @@ struct outgoing {
 
 class session {
   public:
-    session(const session_options& options, std::uint64_t now_ns);
+    session(session_options options, std::uint64_t now_ns);
 
     // -- what the application does
     // Errors: window_shut, too_long.
@@ -61,8 +61,13 @@ class session {
     enum class welcome {
         accepted,
         accepted_alone,  // of a new life of theirs: the other path's connection is to be closed
-        refused,         // of a former life, of our own, or senseless
+        refused,         // of another life than the one that we hear, of our own, or senseless
     };
+    // Whether a hello answers ours. A connection of a process that has ended may lie in a backlog
+    // for long: whoever is connected to takes no hello for good that does not.
+    bool is_answer(const hello& theirs) const noexcept {
+        return theirs.known_life == options_.life;
+    }
     // Both sides have said hello on a new connection; an earlier one of that path is gone.
     welcome on_connected(path which, const hello& theirs, std::uint64_t now_ns);
     void on_closed(path which);
@@ -82,6 +87,8 @@ class session {
     // The next frame for a connection, if there is one. Call until there is none.
     std::optional<outgoing> next_output(path which);
     bool has_output(path which) const noexcept;
+    // We are about to close: the other side is to know now what was taken.
+    void owe_acknowledgements() noexcept;
 
     // -- what came of it; each is told once
     std::optional<std::optional<path>> take_path_change() noexcept;
@@ -131,7 +138,7 @@ class session {
     bool is_usable(path which) const noexcept;
     void choose() noexcept;
     void use(std::optional<path> which) noexcept;
-    void forget_peer(std::uint64_t new_life);
+    void forget_peer();
     bool release(std::uint64_t wanted) noexcept;
     std::uint64_t window() const noexcept;
     bool owes_acknowledgement(path which) const noexcept;
@@ -140,7 +147,6 @@ class session {
     std::uint64_t heartbeat_ns_;     // the longer one of both sides
     std::uint64_t peer_window_ = 0;  // 0: not known yet
     std::uint64_t peer_life_ = 0;
-    std::deque<std::uint64_t> past_lives_;  // of the other side
 
     // What we send: messages [base_, base_ + outbox_.size()), of which those before sent_ went out
     // on the active path, and those before high_ on any.

@@ -59,6 +59,7 @@ bool is_sound(const hello& content) {
     return is_name(content.cluster_name) && is_name(content.from.name) &&
            is_name(content.to.name) && content.from.node_id != 0 && content.to.node_id != 0 &&
            content.life != 0 && content.window_bytes != 0 && content.heartbeat_us != 0 &&
+           content.heartbeat_us <= heartbeat_us_max &&
            (content.known_life != 0 || content.wanted == 0);
 }
 

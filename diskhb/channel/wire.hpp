@@ -29,6 +29,7 @@ struct endpoint {
     auto operator<=>(const endpoint&) const = default;
 };
 inline constexpr std::size_t name_bytes_max = 255;
+inline constexpr std::uint32_t heartbeat_us_max = 10'000'000;
 
 // Who speaks, to whom, and how far it has come.
 struct hello {

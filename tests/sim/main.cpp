@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 
+#include "channel_simulation.hpp"
 #include "simulation.hpp"
 #include "two_sites.hpp"
 
@@ -104,23 +105,55 @@ std::uint64_t run_two_sites(const settings& wanted) {
     return failed;
 }
 
+std::uint64_t run_channel(const settings& wanted, bool cuts_alone) {
+    const auto line = [](const channel_outcome& one) {
+        return fmt::format("delivered {} of {} messages, {} path changes; {}",
+                           one.messages_delivered, one.messages_sent, one.path_changes,
+                           one.settings);
+    };
+    const auto [total, failed] = run_seeds<channel_outcome>(
+        wanted, cuts_alone ? simulate_channel_cuts : simulate_channel, line);
+    fmt::print("messages sent {}, delivered {}, given up at restarts {}, dropped as doubles {}\n",
+               total.messages_sent, total.messages_delivered, total.given_up, total.duplicates);
+    fmt::print("path changes {}, send() told to wait {} times\n", total.path_changes,
+               total.refused_windows);
+    if (cuts_alone) {
+        fmt::print("held up by a cut for {:.2f} heartbeats at most\n", total.held_up_beats);
+    }
+    for (std::size_t which = 0; which < channel_fault_count; ++which) {
+        fmt::print("  {:<18} {}\n", channel_fault_name(static_cast<channel_fault>(which)),
+                   total.faults[which]);
+    }
+    return failed;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     settings wanted;
     bool two_sites = false;
+    bool channel = false;
+    bool channel_cuts = false;
     CLI::App app("Runs the engine of several nodes on simulated volumes with faults");
     app.add_option("--first-seed", wanted.first, "the first seed");
     app.add_option("--seeds", wanted.count, "how many seeds");
     app.add_option("--seed", wanted.only,
                    "this seed alone, twice, and whether both runs are the same");
     app.add_flag("--sites", two_sites, "two sites that read each other from copies");
+    app.add_flag("--channel", channel, "the two ends of a channel, with all faults");
+    app.add_flag("--channel-cuts", channel_cuts, "the same, with cuts of the network alone");
     app.add_flag("--verbose", wanted.verbose, "one line for each seed");
     CLI11_PARSE(app, argc, argv);
-    wanted.again = fmt::format("{}{}", argv[0], two_sites ? " --sites" : "");
+    wanted.again = fmt::format("{}{}", argv[0],
+                               two_sites      ? " --sites"
+                               : channel_cuts ? " --channel-cuts"
+                               : channel      ? " --channel"
+                                              : "");
 
     const auto begin = std::chrono::steady_clock::now();
-    const std::uint64_t failed = two_sites ? run_two_sites(wanted) : run_one_volume(wanted);
+    const std::uint64_t failed = channel || channel_cuts ? run_channel(wanted, channel_cuts)
+                                 : two_sites             ? run_two_sites(wanted)
+                                                         : run_one_volume(wanted);
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     fmt::print("{} seeds failed; {:.1f} s\n", failed, took.count());
     return failed == 0 ? 0 : 1;

@@ -1,0 +1,581 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "channel_world.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace diskhb::sim {
+
+using namespace diskhb::channels;
+
+namespace {
+
+constexpr std::uint64_t ms = 1'000'000;
+// After a cut TCP tries again at times of its own.
+constexpr std::uint64_t retransmission_ns_max = 400 * ms;
+constexpr std::size_t name_of_fault_count = channel_fault_count;
+
+}  // namespace
+
+const char* channel_fault_name(channel_fault which) noexcept {
+    static constexpr std::array<const char*, name_of_fault_count> names = {
+        "network cut", "one-way cut", "volume cut", "reset",        "bit flip",
+        "freeze",      "restart",     "ghost",      "slow consumer"};
+    return names.at(static_cast<std::size_t>(which));
+}
+
+void channel_outcome::add(const channel_outcome& other) {
+    violations.insert(violations.end(), other.violations.begin(), other.violations.end());
+    for (std::size_t i = 0; i < faults.size(); ++i) {
+        faults.at(i) += other.faults.at(i);
+    }
+    messages_sent += other.messages_sent;
+    messages_delivered += other.messages_delivered;
+    path_changes += other.path_changes;
+    duplicates += other.duplicates;
+    given_up += other.given_up;
+    refused_windows += other.refused_windows;
+    held_up_beats = std::max(held_up_beats, other.held_up_beats);
+}
+
+void timeline::run_until(std::uint64_t end_ns) {
+    while (!events_.empty() && events_.top().when_ns <= end_ns) {
+        auto next = events_.top();
+        events_.pop();
+        now_ns_ = next.when_ns;
+        next.what();
+    }
+    now_ns_ = end_ns;
+}
+
+// -- connections
+
+void channel_world::violate(std::string text) {
+    if (result.violations.size() < 20) {
+        result.violations.push_back(
+            fmt::format("{:.3f} s: {}", static_cast<double>(time.now_ns()) / 1e9, text));
+    }
+}
+
+std::size_t channel_world::write(const std::shared_ptr<sim_connection>& to, int from,
+                                 std::span<const std::byte> bytes) {
+    auto& stream = to->streams.at(static_cast<std::size_t>(from));
+    const auto size = std::min(bytes.size(), socket_bytes - std::min(socket_bytes, stream.bytes));
+    if (size == 0) {
+        return 0;
+    }
+    const auto& way = roads.at(index_of(to->which));
+    const auto crossed = time.now_ns() + way.latency_ns + random.below(way.jitter_ns + 1);
+    stream.arrival_ns = std::max(stream.arrival_ns, crossed) + size * ms / way.bytes_per_ms;
+    stream.chunks.push_back(
+        {{bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size)}, stream.arrival_ns});
+    stream.bytes += size;
+    schedule(to, from);
+    return size;
+}
+
+void channel_world::schedule(const std::shared_ptr<sim_connection>& on, int from) {
+    auto& stream = on->streams.at(static_cast<std::size_t>(from));
+    const auto& way = roads.at(index_of(on->which));
+    if (!stream.is_delivering && !stream.chunks.empty() &&
+        !way.is_cut.at(static_cast<std::size_t>(from))) {
+        stream.is_delivering = true;
+        time.at(stream.chunks.front().arrival_ns, [this, on, from] { deliver(on, from); });
+    }
+}
+
+void channel_world::deliver(const std::shared_ptr<sim_connection>& on, int from) {
+    auto& stream = on->streams.at(static_cast<std::size_t>(from));
+    const auto& way = roads.at(index_of(on->which));
+    stream.is_delivering = false;
+    if (way.is_cut.at(static_cast<std::size_t>(from))) {
+        return;
+    }
+    const auto receiver = static_cast<std::size_t>(1 - from);
+    if (!on->is_open.at(receiver)) {
+        // What arrives where nobody listens is answered by a reset.
+        stream.chunks.clear();
+        if (!way.is_cut.at(receiver) && on->is_open.at(static_cast<std::size_t>(from))) {
+            ends.at(static_cast<std::size_t>(from))->on_closed(on);
+        }
+        return;
+    }
+    auto& front = stream.chunks.front().bytes;
+    if (random.chance(way.flip_chance)) {
+        front[random.below(front.size())] ^= static_cast<std::byte>(1U << random.below(8));
+        count(channel_fault::bit_flip);
+    }
+    stream.bytes -= front.size();
+    auto& end = *ends.at(receiver);
+    auto* const holder = end.holder_of(on.get());
+    std::vector<std::byte> bytes = std::move(front);
+    stream.chunks.pop_front();
+    if (holder != nullptr) {
+        end.when_awake(end.life_, [this, &end, on, moved = std::move(bytes)]() mutable {
+            if (auto* const still = end.holder_of(on.get())) {
+                end.take_bytes(*still, moved);
+            }
+        });
+    }
+    ends.at(static_cast<std::size_t>(from))->on_room(on);
+    schedule(on, from);
+}
+
+void channel_world::close(const std::shared_ptr<sim_connection>& what, int by) {
+    what->is_open.at(static_cast<std::size_t>(by)) = false;
+    const auto& way = roads.at(index_of(what->which));
+    const auto peer = static_cast<std::size_t>(1 - by);
+    if (!way.is_cut.at(static_cast<std::size_t>(by)) && what->is_open.at(peer)) {
+        time.after(way.latency_ns, [this, what, peer] { ends.at(peer)->on_closed(what); });
+    }
+}
+
+void channel_world::cut(path which, int direction, bool is_cut) {
+    auto& way = roads.at(index_of(which));
+    way.is_cut.at(static_cast<std::size_t>(direction)) = is_cut;
+    if (is_cut) {
+        return;
+    }
+    for (auto it = connections.begin(); it != connections.end();) {
+        const auto one = it->second.lock();
+        it = one ? std::next(it) : connections.erase(it);
+        if (one && one->which == which) {
+            time.after(random.below(retransmission_ns_max),
+                       [this, one, direction] { schedule(one, direction); });
+        }
+    }
+}
+
+// -- an end
+
+channel_end::channel_end(channel_world& world, int number, const end_settings& settings)
+    : world_(world), us_(number), settings_(settings) {}
+
+std::uint64_t channel_end::local_ns() const {
+    return static_cast<std::uint64_t>(static_cast<double>(world_.time.now_ns()) *
+                                      settings_.clock_rate);
+}
+
+void channel_end::when_awake(std::uint64_t life, std::function<void()> what) {
+    if (thaws_ns_ > world_.time.now_ns()) {
+        world_.time.at(thaws_ns_, [this, life, what = std::move(what)]() mutable {
+            when_awake(life, std::move(what));
+        });
+    } else if (life == life_) {
+        what();
+    }
+}
+
+void channel_end::freeze(std::uint64_t for_ns) {
+    thaws_ns_ = std::max(thaws_ns_, world_.time.now_ns() + for_ns);
+}
+
+void channel_end::start() { begin_life(); }
+
+void channel_end::begin_life() {
+    life_ = world_.random.next() | 1;
+    session_ = std::make_unique<channels::session>(
+        session_options{life_, settings_.heartbeat_ns, settings_.window_bytes}, local_ns());
+    number_ = first_due_ = 0;
+    is_taking_ = false;
+    tick(life_);
+    world_.time.after(settings_.send_ns, [this, life = life_] { send_next(life); });
+    if (us_ == 1) {
+        connect(path::network, life_);
+        connect(path::volume, life_);
+    }
+}
+
+void channel_end::restart() {
+    for (const path which : {path::network, path::volume}) {
+        former_.push_back(our_hello(which));
+        close_held(which);
+    }
+    for (auto& each : strangers_) {
+        world_.close(each->link, us_);
+    }
+    strangers_.clear();
+    inbox_.clear();
+    inbox_bytes_ = 0;
+    thaws_ns_ = 0;
+    begin_life();
+}
+
+channels::hello channel_end::our_hello(path which) const {
+    hello ours;
+    ours.cluster_name = "sim";
+    ours.from = {static_cast<std::uint32_t>(us_ + 1), "end"};
+    ours.to = {static_cast<std::uint32_t>(2 - us_), "end"};
+    ours.which = which;
+    session_->fill(ours);
+    return ours;
+}
+
+void channel_end::tick(std::uint64_t life) {
+    when_awake(life, [this, life] {
+        const auto given_up = session_->on_time(local_ns());
+        for (const path which : {path::network, path::volume}) {
+            if (given_up[index_of(which)]) {
+                lose(which);
+            }
+        }
+        settle();
+        const auto next = static_cast<std::uint64_t>(static_cast<double>(session_->next_time_ns()) /
+                                                     settings_.clock_rate);
+        world_.time.at(std::max(next, world_.time.now_ns() + 1), [this, life] { tick(life); });
+    });
+}
+
+void channel_end::connect(path which, std::uint64_t life) {
+    if (life != life_) {
+        return;
+    }
+    const auto period = return_beats * settings_.heartbeat_ns;
+    world_.time.after(period, [this, which, life] { connect(which, life); });
+    if (held_.at(index_of(which)) || thaws_ns_ > world_.time.now_ns()) {
+        return;
+    }
+    for (auto it = strangers_.begin(); it != strangers_.end();) {
+        const bool is_late = (*it)->link->which == which;
+        if (is_late) {
+            world_.close((*it)->link, us_);
+        }
+        it = is_late ? strangers_.erase(it) : std::next(it);
+    }
+    const auto& way = world_.roads.at(index_of(which));
+    if (way.is_cut[0] || way.is_cut[1]) {
+        return;  // the handshake of TCP does not get through
+    }
+    auto link = std::make_shared<sim_connection>();
+    link->which = which;
+    world_.connections[link.get()] = link;
+    auto ours = std::make_unique<held>();
+    ours->link = link;
+    ours->unwritten = encode_hello(our_hello(which));
+    world_.ends[0]->accept(link);
+    pump(*ours);
+    strangers_.push_back(std::move(ours));
+}
+
+void channel_end::accept(const std::shared_ptr<sim_connection>& from) {
+    auto theirs = std::make_unique<held>();
+    theirs->link = from;
+    strangers_.push_back(std::move(theirs));
+    if (strangers_.size() > 8) {
+        world_.close(strangers_.front()->link, us_);
+        strangers_.erase(strangers_.begin());
+    }
+}
+
+channel_end::held* channel_end::holder_of(const sim_connection* link) {
+    for (auto& each : held_) {
+        if (each && each->link.get() == link) {
+            return each.get();
+        }
+    }
+    for (auto& each : strangers_) {
+        if (each->link.get() == link) {
+            return each.get();
+        }
+    }
+    return nullptr;
+}
+
+void channel_end::close_held(path which) {
+    auto& one = held_.at(index_of(which));
+    if (one) {
+        world_.close(one->link, us_);
+        one.reset();
+    }
+}
+
+void channel_end::lose(path which) {
+    close_held(which);
+    session_->on_closed(which);
+}
+
+void channel_end::reset(path which) {
+    if (held_.at(index_of(which))) {
+        lose(which);
+        settle();
+    }
+}
+
+void channel_end::on_closed(const std::shared_ptr<sim_connection>& on) {
+    when_awake(life_, [this, on] {
+        std::erase_if(strangers_, [&](const auto& each) { return each->link == on; });
+        auto& one = held_.at(index_of(on->which));
+        if (one && one->link == on) {
+            lose(on->which);
+            settle();
+        }
+    });
+}
+
+void channel_end::on_room(const std::shared_ptr<sim_connection>& on) {
+    when_awake(life_, [this, on] {
+        if (auto* const still = holder_of(on.get())) {
+            pump(*still);
+        }
+    });
+}
+
+void channel_end::take_bytes(held& from, std::vector<std::byte>& bytes) {
+    std::span<const std::byte> rest(bytes);
+    const auto link = from.link;
+    bool is_sound = from.is_greeted || take_hello(from, rest);
+    auto* still = holder_of(link.get());
+    while (is_sound && still != nullptr && still->is_greeted && !rest.empty()) {
+        const auto room = still->in.room();
+        const auto size = std::min(room.size(), rest.size());
+        std::copy_n(rest.begin(), size, room.begin());
+        rest = rest.subspan(size);
+        still->in.filled(size);
+        session_->on_bytes(link->which, size);
+        is_sound = take_frames(*still);
+        still = holder_of(link.get());
+    }
+    if (!is_sound && still != nullptr) {
+        if (still->is_greeted) {
+            lose(link->which);
+        } else {
+            world_.close(link, us_);
+            std::erase_if(strangers_, [&](const auto& each) { return each->link == link; });
+        }
+    }
+    settle();
+}
+
+bool channel_end::take_hello(held& from, std::span<const std::byte>& bytes) {
+    auto& so_far = from.hello_bytes;
+    while (!bytes.empty()) {
+        so_far.push_back(bytes.front());
+        bytes = bytes.subspan(1);
+        if (so_far.size() >= hello_prefix_bytes) {
+            const auto whole = hello_length(so_far);
+            if (!whole) {
+                return false;
+            }
+            if (so_far.size() == *whole) {
+                const auto theirs = decode_hello(so_far);
+                const auto ours = our_hello(from.link->which);
+                if (!theirs || theirs->from != ours.to || theirs->to != ours.from ||
+                    theirs->which != ours.which) {
+                    return false;
+                }
+                if (us_ == 1 || from.has_answered) {
+                    return greet(from, *theirs);
+                }
+                from.has_answered = true;
+                so_far.clear();
+                from.unwritten = encode_hello(ours);
+                pump(from);
+            }
+        }
+    }
+    return true;
+}
+
+bool channel_end::greet(held& with, const channels::hello& theirs) {
+    const auto which = theirs.which;
+    const auto restarts = session_->counted().restarts;
+    if (us_ == 0 && !session_->is_answer(theirs)) {
+        return false;
+    }
+    const auto welcome = session_->on_connected(which, theirs, local_ns());
+    if (welcome == session::welcome::refused) {
+        return false;
+    }
+    if (welcome == session::welcome::accepted_alone) {
+        close_held(other(which));
+        std::erase_if(inbox_, [&](const arrived& each) { return each.restarts != restarts; });
+    }
+    close_held(which);
+    const auto found = std::find_if(strangers_.begin(), strangers_.end(),
+                                    [&](const auto& each) { return each.get() == &with; });
+    held_.at(index_of(which)) = std::move(*found);
+    strangers_.erase(found);
+    with.is_greeted = true;
+    if (us_ == 1) {
+        with.unwritten = encode_hello(our_hello(which));
+    }
+    return true;
+}
+
+bool channel_end::take_frames(held& from) {
+    while (true) {
+        const auto next = from.in.next();
+        if (!next) {
+            return false;
+        }
+        if (!*next) {
+            return true;
+        }
+        const auto verdict = session_->on_frame(from.link->which, (*next)->header, local_ns());
+        if (verdict == session::verdict::malformed) {
+            return false;
+        }
+        if (verdict == session::verdict::deliver) {
+            const auto payload = (*next)->payload;
+            const auto restarts = session_->counted().restarts;
+            if (settings_.take_ns == 0) {
+                take(payload);
+                session_->on_taken(payload.size(), restarts);
+            } else {
+                inbox_.push_back({{payload.begin(), payload.end()}, restarts});
+                if (!is_taking_) {
+                    is_taking_ = true;
+                    take_next(life_);
+                }
+            }
+        }
+    }
+}
+
+void channel_end::take_next(std::uint64_t life) {
+    world_.time.after(world_.random.below(2 * settings_.take_ns), [this, life] {
+        when_awake(life, [this, life] {
+            if (inbox_.empty()) {
+                is_taking_ = false;
+                return;
+            }
+            std::size_t bytes = 0;
+            for (const auto& each : inbox_) {
+                bytes += each.bytes.size() + message_overhead_bytes;
+            }
+            if (bytes > 2 * settings_.window_bytes) {
+                world_.violate(fmt::format("{} bytes wait for the application", bytes));
+            }
+            const auto oldest = std::move(inbox_.front());
+            inbox_.pop_front();
+            take(oldest.bytes);
+            session_->on_taken(oldest.bytes.size(), oldest.restarts);
+            settle();
+            take_next(life);
+        });
+    });
+}
+
+void channel_end::take(std::span<const std::byte> message) {
+    std::uint64_t head[2] = {};
+    if (message.size() < sizeof head) {
+        world_.violate("a message is too short");
+        return;
+    }
+    std::copy_n(message.data(), sizeof head, reinterpret_cast<std::byte*>(head));
+    const auto [from, number] = head;
+    const auto filler = static_cast<std::byte>(number);
+    if (std::any_of(message.begin() + sizeof head, message.end(),
+                    [&](std::byte each) { return each != filler; })) {
+        world_.violate("a message is damaged");
+    }
+    auto& page = books_[from];
+    const auto& sender = *world_.ends.at(static_cast<std::size_t>(1 - us_));
+    const bool is_first_here = page.our_life != life_;
+    const bool is_right =
+        is_first_here ? number >= page.next && (from != sender.life_ || number == sender.first_due_)
+                      : number == page.next;
+    if (!is_right) {
+        world_.violate(
+            fmt::format("end {} got message {} and not {} (first in this life: {}, "
+                        "first due {})",
+                        us_, number, page.next, is_first_here, sender.first_due_));
+    }
+    page.next = number + 1;
+    page.our_life = life_;
+    ++world_.result.messages_delivered;
+    world_.trace(from ^ number);
+    const auto now = world_.time.now_ns();
+    if (last_came_ns != 0) {
+        longest_pause_ns = std::max(longest_pause_ns, now - last_came_ns);
+    }
+    last_came_ns = now;
+}
+
+void channel_end::send_next(std::uint64_t life) {
+    when_awake(life, [this, life] {
+        if (!sends_) {
+            return;
+        }
+        auto& random = world_.random;
+        const auto most = random.chance(0.02) ? settings_.message_bytes_most : 512;
+        std::vector<std::byte> message(16 + random.below(most - 15),
+                                       static_cast<std::byte>(number_));
+        const std::uint64_t head[] = {life_, number_};
+        std::copy_n(reinterpret_cast<const std::byte*>(head), sizeof head, message.begin());
+        const auto error = session_->add(message);
+        if (!error) {
+            ++number_;
+            ++world_.result.messages_sent;
+        } else if (error == errc::window_shut) {
+            ++world_.result.refused_windows;
+        } else {
+            world_.violate("send says " + error.message());
+        }
+        if (session_->waiting_bytes() > settings_.window_bytes) {
+            world_.violate(fmt::format("{} bytes are outstanding", session_->waiting_bytes()));
+        }
+        settle();
+        world_.time.after(settings_.send_ns, [this, life] { send_next(life); });
+    });
+}
+
+void channel_end::pump(held& to) {
+    while (true) {
+        if (to.unwritten.empty()) {
+            auto frame = to.is_greeted ? session_->next_output(to.link->which) : std::nullopt;
+            if (!frame) {
+                return;
+            }
+            to.unwritten.assign(frame->header.begin(), frame->header.end());
+            to.unwritten.insert(to.unwritten.end(), frame->payload.get(),
+                                frame->payload.get() + frame->payload_bytes);
+        }
+        const auto written = world_.write(to.link, us_, to.unwritten);
+        to.unwritten.erase(to.unwritten.begin(),
+                           to.unwritten.begin() + static_cast<std::ptrdiff_t>(written));
+        if (!to.unwritten.empty()) {
+            return;
+        }
+    }
+}
+
+void channel_end::settle() {
+    for (auto& each : held_) {
+        if (each) {
+            pump(*each);
+        }
+    }
+    if (session_->take_path_change()) {
+        world_.trace(session_->active() ? index_of(*session_->active()) : 7);
+    }
+    if (const auto given_up = session_->take_restart()) {
+        world_.result.given_up += *given_up;
+        if (*given_up > number_ - first_due_) {
+            world_.violate("more messages are given up than were sent");
+        }
+        first_due_ = number_;
+    }
+}
+
+void channel_end::check_settled() {
+    if (!session_->active() || *session_->active() != path::network) {
+        world_.violate(fmt::format("end {} is not back on the network", us_));
+    }
+    if (session_->waiting() != 0 || !inbox_.empty()) {
+        world_.violate(fmt::format("end {}: {} messages still wait to be taken, {} in its inbox",
+                                   us_, session_->waiting(), inbox_.size()));
+    }
+    const auto& receiver = *world_.ends.at(static_cast<std::size_t>(1 - us_));
+    const auto found = receiver.books_.find(life_);
+    const auto next = found == receiver.books_.end() ? 0 : found->second.next;
+    if (number_ > first_due_ && next != number_) {
+        world_.violate(fmt::format("of {} messages of end {} those from {} on did not come",
+                                   number_, us_, next));
+    }
+    world_.result.path_changes += session_->counted().path_changes;
+    world_.result.duplicates += session_->counted().duplicates;
+}
+
+}  // namespace diskhb::sim
