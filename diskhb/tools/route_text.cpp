@@ -41,7 +41,8 @@ void print_use(const json& route) {
     fmt::print("  from {} {}{}\n", text_of(route, "source"), way_text(route),
                changes == 0
                    ? std::string()
-                   : fmt::format(" for {}, {:.0f} changes", age_text(route, "since_ms"), changes));
+                   : fmt::format(" for {}, {:.0f} changes",
+                                 duration_text(number_of(route, "since_ms") / 1000), changes));
     const auto interface = text_of(route, "gateway_interface");
     fmt::print(
         "  gateway {} on {} {}; ready to carry: {}\n", text_of(route, "gateway"),
