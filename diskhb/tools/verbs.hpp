@@ -26,10 +26,11 @@ verb add_setup(CLI::App& app);
 verb add_copy(CLI::App& app);
 verb add_watch(CLI::App& app);
 verb add_drill(CLI::App& app);
+verb add_capture(CLI::App& app);
 verb add_quorum(CLI::App& app);  // a verb with verbs of its own: quorum_commands.hpp
 
 inline constexpr verb (*all_verbs[])(CLI::App&) = {
-    add_format,  add_info, add_dump,  add_status, add_ping,  add_measure, add_verdict,
-    add_metrics, add_top,  add_setup, add_copy,   add_watch, add_drill,   add_quorum};
+    add_format, add_info,  add_dump, add_status, add_ping,  add_measure, add_verdict, add_metrics,
+    add_top,    add_setup, add_copy, add_watch,  add_drill, add_capture, add_quorum};
 
 }  // namespace diskhb::tools
