@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <string>
 
+#include "channel/wire.hpp"
 #include "format/batch.hpp"
 #include "format/quorum_block.hpp"
 #include "format/superblock.hpp"
@@ -145,7 +146,8 @@ void save_volume(const std::filesystem::path& path) {
                                           9,
                                           start + 12288,
                                           14};
-        const std::vector<format::acknowledgement> acks(measures.slots, {fuzz::incarnation, 2, 3, 4});
+        const std::vector<format::acknowledgement> acks(measures.slots,
+                                                        {fuzz::incarnation, 2, 3, 4});
         format::encode_table(part(measures.table_offset(slot), 4096), measures, fuzz::cluster,
                              header, acks, inline_area, 2);
         format::encode_quorum(part(measures.quorum_offset(slot), 4096), measures, fuzz::cluster,
@@ -153,6 +155,33 @@ void save_volume(const std::filesystem::path& path) {
                                                            : format::grant_state::none));
     }
     save(path, image);
+}
+
+// A hello, and a few frames one after another.
+void save_channel(const std::filesystem::path& folder) {
+    channels::hello said;
+    said.cluster_name = "prod";
+    said.from = {1, "orders"};
+    said.to = {2, "stock"};
+    said.life = 5;
+    said.known_life = 6;
+    said.wanted = 7;
+    said.window_bytes = 4 << 20;
+    said.heartbeat_us = 100'000;
+    save(folder / "hello", channels::encode_hello(said));
+    bytes stream;
+    for (std::uint64_t i = 0; i < 4; ++i) {
+        channels::frame_header header;
+        const bytes payload(i == 3 ? 0 : 100 * i, std::byte{1});
+        header.kind = i == 3 ? channels::frame_kind::beat : channels::frame_kind::message;
+        header.sequence = i == 3 ? 0 : i;
+        header.length_bytes = static_cast<std::uint32_t>(payload.size());
+        header.payload_crc = i == 3 ? 0 : channels::crc_of(payload);
+        const auto head = channels::encode_header(header);
+        stream.insert(stream.end(), head.begin(), head.end());
+        stream.insert(stream.end(), payload.begin(), payload.end());
+    }
+    save(folder / "frames", stream);
 }
 
 }  // namespace
@@ -176,5 +205,6 @@ int main(int argc, char** argv) {
     save_quorum(root / "quorum_block" / "challenger", format::grant_state::claimed);
     save_quorum(root / "quorum_block" / "holder", format::grant_state::granted);
     save_volume(root / "volume" / "image");
+    save_channel(root / "channel");
     return EXIT_SUCCESS;
 }
