@@ -76,21 +76,26 @@ void cluster_session::run() {
         };
     }
     client_.emplace(loop_, how, std::move(call));
+    wait_for_signal();
+    tick();
+    loop_.run();
+    if (refused_) {
+        throw setup_error(exit_permission, fmt::format("Corosync: {}", refused_.message()));
+    }
+}
+
+void cluster_session::wait_for_signal() {
     signals_.async_wait([this](const boost::system::error_code& error, int) {
         if (error) {
             return;
         }
         if (handlers_.on_signal) {
             handlers_.on_signal();
+            wait_for_signal();
         } else {
             stop();
         }
     });
-    tick();
-    loop_.run();
-    if (refused_) {
-        throw setup_error(exit_permission, fmt::format("Corosync: {}", refused_.message()));
-    }
 }
 
 void cluster_session::tick() {

@@ -64,6 +64,7 @@ class cluster_session {
     void take(const corosync::interconnect_input& input);
     void make_agent();
     void tick();
+    void wait_for_signal();
 
     options options_;
     handlers handlers_;

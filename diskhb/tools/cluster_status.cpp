@@ -17,7 +17,7 @@ namespace {
 using json = nlohmann::ordered_json;
 using steady = std::chrono::steady_clock;
 constexpr std::chrono::seconds corosync_patience{5};
-constexpr std::chrono::milliseconds answer_patience{1500};
+constexpr std::chrono::milliseconds answer_patience{3000};
 
 // A question to the group, and what came in answer to it.
 class question {
@@ -192,7 +192,7 @@ json cluster_json(const cluster_picture& picture) {
                 node["rings"].push_back({{"interface", ring.interface},
                                          {"link", ring.link},
                                          {"works", ring.works},
-                                         {"lag_us_p99", ring.lag_us_p99},
+                                         {"round_trip_us", ring.round_trip_us},
                                          {"problem", ring.problem}});
             }
         }

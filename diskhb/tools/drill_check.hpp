@@ -19,10 +19,11 @@ namespace diskhb::tools {
 
 // What follows from the timers in force.
 struct drill_limits {
-    std::uint32_t detection_ms = 0;  // until knet notices a cut network at the latest
-    std::uint32_t silence_ms = 0;    // a longer gap means that the ring does not carry
-    std::uint32_t return_ms = 0;     // until knet uses a network again that was given back
-    std::uint32_t latency_max_ms = 0;
+    std::uint32_t detection_ms = 0;    // until knet notices a cut network at the latest
+    std::uint32_t silence_ms = 0;      // a longer gap means that the ring does not carry
+    std::uint32_t return_ms = 0;       // until knet uses a network again that was given back
+    std::uint32_t hop_max_ms = 0;      // from node to node over the ring
+    std::uint32_t latency_max_ms = 0;  // of a message on the ring
     std::uint32_t token_ms = 0;
     // The cluster outlives a ring that fails in the middle of a drill.
     bool leave_room() const noexcept { return silence_ms + return_ms < token_ms; }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <utility>
 
 #include "plugin/watch/drill_script.hpp"
 #include "plugin/watch/network_cut.hpp"
@@ -30,8 +31,8 @@ using steady = std::chrono::steady_clock;
 
 constexpr milliseconds step_interval{20};
 constexpr seconds corosync_patience{10};
-// All nodes answer at once, after asking their diskhbd.
-constexpr milliseconds answer_patience{2500};
+// All nodes answer at once, after asking their diskhbd, and one round trip.
+constexpr milliseconds answer_patience{3500};
 
 struct drill_command {
     std::string config = daemon::config_path_default;
@@ -89,8 +90,8 @@ class drill_run {
             }
         };
         call.on_signal = [this] {
-            // The network first, then the report.
-            if (script_ && script_->stage() != watch::drill_stage::counting) {
+            // The network first, then the report; whoever insists has the network only.
+            if (script_ && !std::exchange(is_interrupted_, true)) {
                 script_->stop("interrupted");
             } else {
                 finish(exit_failed);
@@ -277,6 +278,7 @@ class drill_run {
     steady::time_point began_ = steady::now();
     steady::time_point asked_at_;
     std::uint64_t token_ = 0;
+    bool is_interrupted_ = false;
     bool is_over_ = false;
     int exit_code_ = exit_failed;
 };

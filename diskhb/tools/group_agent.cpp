@@ -17,6 +17,8 @@ namespace {
 
 using json = nlohmann::ordered_json;
 constexpr std::chrono::milliseconds answer_timeout{700};
+// No answer for so long counts as a round trip of so long.
+constexpr std::chrono::milliseconds ping_timeout{1500};
 
 watch::ring_view ring_view_of(const json& ring, const std::vector<ring_facts>& facts) {
     watch::ring_view view;
@@ -27,10 +29,6 @@ watch::ring_view ring_view_of(const json& ring, const std::vector<ring_facts>& f
             view.works = each.works;
             view.problem = each.problem;
         }
-    }
-    for (const auto& peer : list_of(ring, "peers")) {
-        const auto lag_us = std::clamp(number_of(peer, "lag_us_p99"), 0.0, 1e9);
-        view.lag_us_p99 = std::max(view.lag_us_p99, static_cast<std::uint32_t>(lag_us));
     }
     return view;
 }
@@ -79,13 +77,44 @@ void group_agent::on_message(const corosync::group_member& from, std::span<const
 }
 
 void group_agent::answer(std::uint64_t token) {
-    daemon::control_call(loop_, options_.socket, R"({"verb": "status"})", answer_timeout,
-                         [this, token, life = std::weak_ptr<int>(life_)](
-                             const std::string& reply, const std::string& problem) {
-                             if (!life.expired()) {
-                                 options_.send(watch::encode(make_view(token, reply, problem)));
-                             }
-                         });
+    daemon::control_call(
+        loop_, options_.socket, R"({"verb": "status"})", answer_timeout,
+        [this, token, life = std::weak_ptr<int>(life_)](const std::string& reply,
+                                                        const std::string& problem) {
+            if (!life.expired()) {
+                measure_and_send(std::make_shared<watch::view>(make_view(token, reply, problem)));
+            }
+        });
+}
+
+// What diskhbd has counted is of its whole life; a drill wants to know how quick the ring is now.
+// The last of the calls to end holds the last share of the view, and sends it.
+void group_agent::measure_and_send(std::shared_ptr<watch::view> seen) {
+    const std::shared_ptr<watch::view> complete(
+        seen.get(), [this, seen, life = std::weak_ptr<int>(life_)](const watch::view*) {
+            if (!life.expired()) {
+                options_.send(watch::encode(*seen));
+            }
+        });
+    for (auto& ring : seen->rings) {
+        for (const auto node_id : ring.works ? seen->heard : std::vector<std::uint32_t>{}) {
+            const json request = {{"verb", "ping"},
+                                  {"ring", ring.interface},
+                                  {"node", node_id},
+                                  {"timeout_ms", ping_timeout.count()}};
+            daemon::control_call(
+                loop_, options_.socket, request.dump(), 2 * ping_timeout,
+                [complete, &ring](const std::string& reply, const std::string&) {
+                    const auto answered = json::parse(reply, nullptr, false);
+                    const double none_us = 1000.0 * static_cast<double>(ping_timeout.count());
+                    const auto us = answered.is_object() && answered.contains("rtt_us")
+                                        ? std::clamp(number_of(answered, "rtt_us"), 0.0, none_us)
+                                        : none_us;
+                    ring.round_trip_us =
+                        std::max(ring.round_trip_us, static_cast<std::uint32_t>(us));
+                });
+        }
+    }
 }
 
 watch::view group_agent::make_view(std::uint64_t token, const std::string& reply,
@@ -143,13 +172,14 @@ void group_agent::cut(std::chrono::milliseconds hold) {
             handlers_.on_deed(what);
         }
     };
-    const auto done = [this, deed](const std::string& problem) {
+    const auto done = [this, deed](const std::string& problem, corosync::steady_time at) {
         deed(problem.empty() ? "the network is away" : "the network is not away: " + problem);
-        run(participant_.on_cut(problem, std::chrono::steady_clock::now()));
+        run(participant_.on_cut(problem, at));
     };
     const auto paths = watch::network_paths(links_, options_.conf, options_.ring_links);
     if (!options_.may_cut || paths.empty()) {
-        done(options_.may_cut ? "knet has no addresses on it" : "it was not allowed to");
+        done(options_.may_cut ? "knet has no addresses on it" : "it was not allowed to",
+             std::chrono::steady_clock::now());
         return;
     }
     deed(fmt::format("a drill takes this node's network away for {} ms at most", hold.count()));

@@ -59,6 +59,7 @@ class group_agent {
 
   private:
     void answer(std::uint64_t token);
+    void measure_and_send(std::shared_ptr<watch::view> seen);
     watch::view make_view(std::uint64_t token, const std::string& reply,
                           const std::string& problem) const;
     void cut(std::chrono::milliseconds hold);

@@ -115,7 +115,9 @@ void interconnect::take(const corosync_gone&, steady_time) {
 }
 
 void interconnect::take(const tick&, steady_time now) {
-    if (state_.corosync == corosync_state::running && now - answered_at_ > silence_time) {
+    ++ticks_;
+    if (state_.corosync == corosync_state::running && ticks_ >= silence_ticks &&
+        now - answered_at_ > silence_time) {
         // The links and the membership are those of before; nothing newer is known.
         state_.corosync = corosync_state::silent;
         tell(kind::corosync_silent, {});
@@ -124,6 +126,7 @@ void interconnect::take(const tick&, steady_time now) {
 
 void interconnect::answered(steady_time now) {
     answered_at_ = now;
+    ticks_ = 0;
     if (!has_links_ || !has_quorum_) {
         return;
     }

@@ -92,7 +92,10 @@ struct interconnect_state {
 class interconnect {
   public:
     static constexpr std::chrono::seconds settle_time{10};
+    // Corosync has not answered for so long, while we were run: so many ticks have come meanwhile,
+    // a quarter of a second apart. A host that stood still says nothing of Corosync.
     static constexpr std::chrono::seconds silence_time{2};
+    static constexpr unsigned silence_ticks = 7;
 
     explicit interconnect(std::vector<unsigned> ring_links) : ring_links_(std::move(ring_links)) {}
 
@@ -130,6 +133,7 @@ class interconnect {
     std::map<std::uint32_t, member_memory> memory_;  // of the other members
     std::vector<interconnect_event> events_;         // of this step
     steady_time answered_at_{};
+    unsigned ticks_ = 0;  // since then
     bool has_links_ = false;
     bool has_quorum_ = false;
     bool has_started_ = false;

@@ -217,12 +217,14 @@ int cut_guard_main(const std::vector<std::string>& arguments) {
     }
     const int signals = block_signals();
     const std::chrono::milliseconds hold(*hold_ms);
-    const auto end = steady::now() + hold;
+    const auto began = steady::now();
+    const auto end = began + hold;
     if (const auto problem = run_nft(cut_script(paths, hold)); !problem.empty()) {
         write_all(STDOUT_FILENO, problem + "\n");
         return exit_failed;
     }
-    write_all(STDOUT_FILENO, "cut\n");
+    write_all(STDOUT_FILENO,
+              fmt::format("cut {}\n", std::chrono::nanoseconds(began.time_since_epoch()).count()));
     wait_for_the_end(signals, end);
     // The kernel has dropped the addresses by `end`, whatever nft says.
     while (!run_nft(remove_script).empty() && steady::now() < end + nft_patience) {

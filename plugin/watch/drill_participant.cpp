@@ -126,11 +126,11 @@ drill_actions drill_participant::enter(const drill_phase& message, bool is_ours,
     return {cut_network{milliseconds(message.hold_ms)}};
 }
 
-drill_actions drill_participant::on_cut(const std::string& problem, steady_time now) {
+drill_actions drill_participant::on_cut(const std::string& problem, steady_time at) {
     if (!problem.empty()) {
         return give_up("the network could not be taken away: " + problem);
     }
-    cut_at_ = now;
+    cut_at_ = at;
     // Meanwhile we may have changed our mind.
     return holds_network_ ? drill_actions{} : drill_actions{give_network_back{}};
 }

@@ -56,8 +56,8 @@ class drill_participant {
     // Events of the interconnect, and the state after them.
     drill_actions on_events(std::span<const corosync::interconnect_event> events,
                             const corosync::interconnect_state& state, steady_time now);
-    // The cut has taken place, or why not.
-    drill_actions on_cut(const std::string& problem, steady_time now);
+    // The cut has taken place, not before `at`, or why not.
+    drill_actions on_cut(const std::string& problem, steady_time at);
     drill_actions tick(const corosync::interconnect_state& state, steady_time now);
 
     // Why the network was given back before the end, or not taken away; empty: all is well.

@@ -119,6 +119,7 @@ class reader {
         is_good_ = is_good_ && byte <= static_cast<std::uint8_t>(highest);
         value = static_cast<Enum>(is_good_ ? byte : 0);
     }
+    void require(bool is_so) noexcept { is_good_ = is_good_ && is_so; }
     bool is_whole() const noexcept { return is_good_ && at_ == bytes_.size(); }
 
   private:
@@ -156,7 +157,7 @@ void describe(Codec& codec, Message& message) {
     codec.list(message.rings, rings_max, [&](auto& ring) {
         codec.field(ring.link);
         codec.flag(ring.works);
-        codec.field(ring.lag_us_p99);
+        codec.field(ring.round_trip_us);
         codec.field(ring.interface);
         codec.field(ring.problem);
     });
@@ -213,6 +214,7 @@ void describe_optional(Codec& codec, Optional& value) {
     auto number = value.value_or(0);
     codec.field(number);
     if constexpr (Codec::reads) {
+        codec.require(is_there || number == 0);
         value = is_there ? Optional(number) : std::nullopt;
     }
 }

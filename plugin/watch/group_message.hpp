@@ -36,7 +36,7 @@ struct view_request {
 struct ring_view {
     std::uint8_t link = 0;
     bool works = false;
-    std::uint32_t lag_us_p99 = 0;  // of what it read last of others, the slowest of them
+    std::uint32_t round_trip_us = 0;  // daemon to daemon, just now; of the slowest node heard there
     std::string interface;
     std::string problem;  // why it does not work
 };

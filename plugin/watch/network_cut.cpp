@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <boost/asio/buffer.hpp>
+#include <charconv>
 #include <fstream>
 #include <utility>
 
@@ -133,7 +134,7 @@ void network_cut::cut(const std::vector<knet_path>& paths, std::chrono::millisec
     }
     guard_process started;
     if (const auto problem = started.start(words); !problem.empty()) {
-        handlers_.on_cut(problem);
+        handlers_.on_cut(problem, std::chrono::steady_clock::now());
         return;
     }
     pid_ = started.pid;
@@ -162,7 +163,8 @@ void network_cut::read() {
                               // The guard has ended; it is our child, and nobody else waits for it.
                               (void)waitpid(std::exchange(pid_, 0), nullptr, 0);
                               if (!has_cut_) {
-                                  handlers_.on_cut("the guard of the cut has ended: " + words_);
+                                  handlers_.on_cut("the guard of the cut has ended: " + words_,
+                                                   std::chrono::steady_clock::now());
                               } else if (!is_back_) {
                                   handlers_.on_back(false);
                               }
@@ -174,9 +176,11 @@ void network_cut::take(std::size_t bytes) {
     for (auto end = words_.find('\n'); end != std::string::npos; end = words_.find('\n')) {
         const auto line = words_.substr(0, end);
         words_.erase(0, end + 1);
-        if (line == "cut") {
+        if (line.starts_with("cut ")) {
             has_cut_ = true;
-            handlers_.on_cut("");
+            std::int64_t began_ns = 0;
+            (void)std::from_chars(line.data() + 4, line.data() + line.size(), began_ns);
+            handlers_.on_cut("", corosync::steady_time(std::chrono::nanoseconds(began_ns)));
         } else if (line == "back") {
             is_back_ = true;
             handlers_.on_back(true);

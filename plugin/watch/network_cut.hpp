@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "plugin/corosync/corosync_conf.hpp"
+#include "plugin/corosync/interconnect.hpp"
 #include "plugin/corosync/link_states.hpp"
 
 namespace diskhb::watch {
@@ -56,8 +57,8 @@ inline constexpr std::chrono::milliseconds hold_max{120'000};
 class network_cut {
   public:
     struct handlers {
-        // Once: nothing gets through any more, or why not.
-        std::function<void(const std::string& problem)> on_cut;
+        // Once: nothing gets through any more since `at`, or a little later; or why not.
+        std::function<void(const std::string& problem, corosync::steady_time at)> on_cut;
         // Once, after a cut that took place: the table is gone, or the guard has died; then the
         // kernel gives the network back at the end of the time.
         std::function<void(bool is_clean)> on_back;
@@ -91,7 +92,8 @@ class network_cut {
     std::shared_ptr<int> life_;  // none: what was under way is for nobody
 };
 
-// The guard: cuts, says "cut" or "failed: WHY" in a line on stdout, waits for the end of stdin or
+// The guard: cuts, says "cut NS", with the steady clock when it began to, or why it could not, in a
+// line on stdout, waits for the end of stdin or
 // of the time, gives the network back, says "back". Arguments: hold in ms, then three for each
 // path.
 int cut_guard_main(const std::vector<std::string>& arguments);

@@ -7,6 +7,7 @@ A CPG stream of the lab's own runs beside all of it: no drill may cost the clust
 """
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -27,6 +28,31 @@ def diskhb(lab, node, *argv, timeout_s=150, check=False):
 
 def start_watch(lab, node):
     node.start_process("diskhb-watch", [lab.binary("diskhb/tools/diskhb"), "watch", "--serve"])
+
+
+class Hesitation:
+    """Requests to a node's volume wait for most of a second, again and again."""
+
+    def __init__(self, lab, node):
+        self.lab, self.node = lab, node
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while not self._ended.is_set():
+            self.lab.volume_fault("hang", [self.node])
+            self._ended.wait(0.9)
+            self.lab.volume_fault("heal", [self.node])
+            self._ended.wait(0.05)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join(10)
+        self.lab.volume_fault("heal", [self.node])
 
 
 def is_cut(node):
@@ -125,6 +151,18 @@ def unsafe(lab, report, stream):
     wait_link(lab, 1, False, 40, [second])
     refuses(lab, report, first, "no connection over the ring")
     lab.volume_fault("heal", [second])
+    wait_link(lab, 1, True, 40)
+
+    report.step("the volume of n2 answers late")
+    with Hesitation(lab, second):
+        for _ in range(5):  # a round trip may fall between two of them
+            done = diskhb(lab, first, "drill", "--check")
+            if "is too slow" in done.stdout:
+                break
+        report.measured("refused", re.sub(r"\s+", " ", done.stdout)[-200:].strip())
+        report.check(done.returncode == REFUSED and "is too slow" in done.stdout,
+                     f"not for 'too slow': {done.stdout}")
+    stream.run_for(2)
     wait_link(lab, 1, True, 40)
 
     report.step("the network is away already")

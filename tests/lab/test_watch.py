@@ -84,8 +84,8 @@ def cut_once(lab, watchers):
     for watcher in watchers:
         wait_until(lambda each=watcher: each.lines[-1]["runs_on"] == "network", 30,
                    f"{watcher.node.name} to tell of the healing", 0.05)
-        kinds = [line["event"] for line in watcher.since(told[watcher])]
-        if set(kinds) != {"network-lost", "on-ring", "network-back"}:
+        kinds = {line["event"] for line in watcher.since(told[watcher])}
+        if kinds - {"corosync-silent", "corosync-back"} != {"network-lost", "on-ring", "network-back"}:
             delays.append(float("inf"))
     return delays
 
@@ -105,8 +105,12 @@ def watch(lab, report):
     stream = Stream(lab, flood=True, size=1024).start()
     before = {watcher: len(watcher.lines) for watcher in watchers}
     stream.run_for(LOAD_S)
-    false_ones = [line for watcher in watchers for line in watcher.since(before[watcher])]
-    report.measured("told while nothing happened", len(false_ones))
+    told = [line for watcher in watchers for line in watcher.since(before[watcher])]
+    # A Corosync that gets no processor for two seconds does not answer, and that is told too.
+    hangs = [line for line in told if line["event"] in ("corosync-silent", "corosync-back")]
+    false_ones = [line for line in told if line not in hangs]
+    report.measured("told of the interconnect while nothing happened", len(false_ones))
+    report.measured("told that Corosync did not answer, on a busy machine", len(hangs) // 2)
     report.check(not false_ones, f"told while nothing happened: {false_ones[:3]}")
     report.check_unshaken(stream.stop())
 

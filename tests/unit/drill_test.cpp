@@ -349,7 +349,6 @@ class drill_check_test : public testing::Test {
             timers.pong_count = 2;
         }
         facts_.ring_links = {1};
-        facts_.limits = tools::limits_of(facts_.conf, facts_.ring_links);
         facts_.state.corosync = corosync::corosync_state::running;
         facts_.state.is_quorate = true;
         facts_.state.local_node_id = 1;
@@ -368,6 +367,7 @@ class drill_check_test : public testing::Test {
             seen.rings = {{1, true, 800, "dhb0", ""}};
             facts_.views[id] = seen;
         }
+        facts_.limits = tools::limits_of(facts_.conf, facts_.ring_links);
     }
     // The texts of the checks that fail.
     std::string wrong() const {
@@ -400,8 +400,8 @@ TEST_F(drill_check_test, says_what_is_unsafe) {
     facts_.views.erase(2);
     EXPECT_THAT(wrong(), HasSubstr("answers: no answer from n2"));
     facts_ = whole;
-    facts_.views[2].rings[0].lag_us_p99 = 2'000'000;
-    EXPECT_THAT(wrong(), HasSubstr("rings: n2: what it reads on ring dhb0 is 2000 ms old"));
+    facts_.views[2].rings[0].round_trip_us = 2'000'000;
+    EXPECT_THAT(wrong(), HasSubstr("rings: n2: ring dhb0 is too slow"));
     facts_ = whole;
     facts_.views[2].rings[0] = {1, false, 0, "dhb0", "diskhbd does not answer"};
     EXPECT_THAT(wrong(), HasSubstr("rings: n2: diskhbd does not answer"));

@@ -145,10 +145,21 @@ TEST_F(interconnect_test, a_start_on_the_ring_is_no_news_but_its_end_is) {
 
 TEST_F(interconnect_test, tells_once_that_corosync_does_not_answer) {
     begin();
-    now_ += interconnect::silence_time;
+    for (unsigned i = 1; i < interconnect::silence_ticks; ++i) {
+        now_ += 200ms;
+        EXPECT_EQ(step(tick{}), texts{});
+    }
+    now_ += 500ms;
     EXPECT_EQ(step(tick{}), texts{"corosync-silent"});
     EXPECT_EQ(step(tick{}), texts{});
     EXPECT_EQ(step(links({{2, true, true}, {3, true, true}})), texts{"corosync-back"});
+}
+
+TEST_F(interconnect_test, a_host_that_stood_still_says_nothing_of_corosync) {
+    begin();
+    now_ += 10 * interconnect::silence_time;
+    EXPECT_EQ(step(tick{}), texts{});
+    EXPECT_EQ(step(links({{2, true, true}, {3, true, true}})), texts{});
 }
 
 TEST_F(interconnect_test, knows_nothing_when_corosync_has_gone) {
