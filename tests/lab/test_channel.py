@@ -20,7 +20,7 @@ from scenario import SOAK, run
 
 HEARTBEAT_MS = 100
 CUTS = 50 if SOAK else 8
-MESSAGES = 1_000_000 if SOAK else 100_000
+MESSAGES = 1_000_000 if SOAK else 200_000
 RATE = 5000
 GAP_MS = 20
 WAYS = ["all", "all", "n1", "n2:in", "n1:in", "n1:out"]
@@ -102,7 +102,10 @@ def channel(lab, report):
     cuts = []
     for _ in range(CUTS):
         # Sometimes back on the network before the next cut, and sometimes not.
-        time.sleep(chance.choice([chance.uniform(0.05, 1), chance.uniform(1, 3)]))
+        if chance.random() < 0.6:
+            wait_until(lambda: all(end.path == "network" or not end.is_running() for end in ends),
+                       20, "both ends to be back on the network")
+        time.sleep(chance.uniform(0.05, 1))
         if not all(end.is_running() for end in ends):
             break
         on_network = all(end.path == "network" for end in ends)
