@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// diskhb copy now: has what this node, or another one, wrote copied at once.
+// diskhb copy now: has what this node, or another one, wrote copied at once. diskhb copy status:
+// what the running diskhb-copyd says.
 #include <fmt/format.h>
 
 #include <memory>
 #include <string>
 
 #include "diskhb/error.hpp"
+#include "plugin/ring/config.hpp"
 #include "tools/control_client.hpp"
+#include "tools/copy_attributes.hpp"
 #include "tools/text.hpp"
 #include "tools/verbs.hpp"
 
@@ -60,10 +63,66 @@ int run_copy_now(const copy_command& command) {
     return exit_ok;
 }
 
+struct copy_status_command {
+    std::string socket = daemon::copy_socket_path_default;
+    double behind_max_s = 0;
+    bool json = false;
+    bool attributes = false;
+};
+
+// A daemon that does not answer is a state like any other to the agent.
+void print_attributes(const copy_status_command& command) {
+    try {
+        control_client client(command.socket, "diskhb-copyd");
+        fmt::print("{}", copy_attributes(client.demand({{"verb", "status"}}, answer_patience),
+                                         command.behind_max_s * 1000));
+    } catch (const setup_error& problem) {
+        if (problem.exit_code() != exit_no_daemon) {
+            throw;
+        }
+        fmt::print("{}", copy_attributes_without_daemon(problem.what()));
+    }
+}
+
+int run_copy_status(const copy_status_command& command) {
+    if (command.attributes) {
+        print_attributes(command);
+        return exit_ok;
+    }
+    control_client client(command.socket, "diskhb-copyd");
+    const auto reply = client.demand({{"verb", "status"}}, answer_patience);
+    if (command.json) {
+        fmt::print("{}\n", reply.dump(2, ' ', false, json::error_handler_t::replace));
+    } else {
+        fmt::print("{}", copy_status_text(reply));
+    }
+    return exit_ok;
+}
+
+void add_copy_status(CLI::App& copy, const std::shared_ptr<copy_status_command>& options) {
+    CLI::App* const status =
+        copy.add_subcommand("status", "Show what the running diskhb-copyd copies, and its lag");
+    status->add_option("--socket", options->socket, "the control socket of diskhb-copyd")
+        ->capture_default_str();
+    auto* const as_json = status->add_flag("--json", options->json, "print JSON");
+    auto* const as_lines =
+        status
+            ->add_flag("--attributes", options->attributes,
+                       "print NAME=VALUE lines, for the resource agent; the exit code is 0")
+            ->excludes(as_json);
+    status
+        ->add_option("--behind-max", options->behind_max_s,
+                     "with --attributes: degraded if further behind, in seconds; 0: however far")
+        ->check(CLI::Range(0.0, 3600.0))
+        ->needs(as_lines)
+        ->capture_default_str();
+}
+
 }  // namespace
 
 verb add_copy(CLI::App& app) {
     auto options = std::make_shared<copy_command>();
+    auto status_options = std::make_shared<copy_status_command>();
     CLI::App* const command =
         app.add_subcommand("copy", "Make what was written go to the other site");
     command->require_subcommand(1);
@@ -79,7 +138,10 @@ verb add_copy(CLI::App& app) {
     now->add_option("--socket", options->socket, "the control socket of diskhbd")
         ->capture_default_str();
     now->add_flag("--json", options->json, "print the answer as JSON");
-    return {command, [options] { return run_copy_now(*options); }};
+    add_copy_status(*command, status_options);
+    return {command, [options, status_options, now] {
+                return now->parsed() ? run_copy_now(*options) : run_copy_status(*status_options);
+            }};
 }
 
 }  // namespace diskhb::tools

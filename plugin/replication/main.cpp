@@ -25,6 +25,7 @@ struct options {
 int run(const options& chosen) {
     const auto config = read_config(chosen.config, real_host());
     if (chosen.check) {
+        refuse_nothing_to_copy(config);
         fmt::print("{}", describe(config));
         return exit_ok;
     }

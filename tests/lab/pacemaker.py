@@ -11,6 +11,7 @@ from sandbox import wait_until
 
 LOG = "/var/log/pacemaker/pacemaker.log"
 FENCED = "fenced"
+ALERTS = "alerts"
 # Fencing is on, as it must be, with a device that writes down whom it was asked to fence.
 FENCE_AGENT = """#!/bin/sh
 while read -r line; do
@@ -47,7 +48,8 @@ mkdir -p /var/lib/pacemaker/cores /var/log/pacemaker /run/crm /run/resource-agen
 chown -R hacluster:haclient /var/lib/pacemaker /var/log/pacemaker /run/crm
 chmod 750 /var/lib/pacemaker /run/crm
 ln -s {diskhb} /usr/sbin/diskhb
-install -D -m 755 -t /usr/lib/ocf/resource.d/diskhb {agents}/ring {agents}/quorum
+ln -s {copyd} /usr/sbin/diskhb-copyd
+install -D -m 755 -t /usr/lib/ocf/resource.d/diskhb {agents}/ring {agents}/quorum {agents}/copy
 install -D -m 644 {agents}/diskhb-agent.sh /usr/lib/ocf/lib/diskhb/diskhb-agent.sh
 install -m 755 {agents}/diskhb-alert /usr/sbin/diskhb-alert
 """
@@ -60,11 +62,15 @@ class Pacemaker:
     def __init__(self, lab):
         self.lab = lab
         self.record = os.path.join(lab.dir, "shared", FENCED)
+        self.alert_file = os.path.join(lab.dir, "shared", ALERTS)
 
     def start(self):
         """Returns when all nodes are online."""
+        # Alerts are run as hacluster.
+        self.lab.hub_run(["install", "-m", "666", "/dev/null", self.alert_file])
         for node in self.lab.nodes:
             node.run(["sh", "-ec", SETUP.format(diskhb=self.lab.binary("diskhb/tools/diskhb"),
+                                                copyd=self.lab.binary("plugin/replication/diskhb-copyd"),
                                                 agents=os.path.join(SOURCE, "resource-agents"))])
             agent = FENCE_AGENT.replace("RECORD", self.record)
             with open(node.holder.path("/usr/sbin/fence_lab"), "w", encoding="utf-8") as file:
@@ -137,8 +143,16 @@ class Pacemaker:
 
     def fenced(self):
         """What the fence device was asked to do."""
+        return self._lines(self.record)
+
+    def alerts(self):
+        """What diskhb-alert has told: (event, node), oldest first."""
+        return [tuple(re.match(r".* ([a-z-]+) (n\d): ", line).groups())
+                for line in self._lines(self.alert_file)]
+
+    def _lines(self, path):
         try:
-            with open(self.lab.hub.path(self.record), encoding="utf-8") as file:
+            with open(self.lab.hub.path(path), encoding="utf-8") as file:
                 return file.read().split("\n")[:-1]
         except OSError:
             return []

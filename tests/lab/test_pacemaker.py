@@ -44,7 +44,11 @@ class Cluster:
             "location web-likes web 100: n3",
             "location web-network web rule 100000: diskhb-network eq 1",
             "location store-likes store 100: n2",
-            "location store-storage store rule 100000: diskhb-storage eq 1")
+            "location store-storage store rule 100000: diskhb-storage eq 1",
+            # Without a selection an alert is called for nodes, fencing and resources alone.
+            "alert diskhb-alert /usr/sbin/diskhb-alert select attributes { diskhb-verdict"
+            " diskhb-network diskhb-on-ring diskhb-spare diskhb-late }"
+            f" to {self.pacemaker.alert_file}")
         self.wait_for("all well", {name: dict(WELL) for name in ALL}, 60)
         self.wait_where("web", "n3", 30)
         self.wait_where("store", "n2", 30)
@@ -83,6 +87,11 @@ class Cluster:
         now = {name: self.pacemaker.starts(name) for name in starts}
         self.report.check(now == starts, f"{what}: started {now}, not {starts}")
 
+    def wait_alerts(self, since, *wanted):
+        """These events were told of these nodes, after the first `since` alerts."""
+        wait_until(lambda: set(wanted) <= set(self.pacemaker.alerts()[since:]), 15,
+                   f"the alerts {wanted}, not {self.pacemaker.alerts()[since:]}", 0.5)
+
     def starts(self, **more):
         """How often each was started so far, and so much more is expected."""
         return {name: self.pacemaker.starts(name) + more.get(name, 0)
@@ -102,6 +111,7 @@ def body(lab, report):
 
     report.step("n3 loses its network")
     expected = cluster.starts(web=1)
+    told = len(pacemaker.alerts())
     lab.cut("n3")
     cluster.wait_for("n3 cut", {"n3": {"verdict": "network-lost", "network": "0", "on-ring": "1",
                                        "peers": "2", "storage": "1"},
@@ -111,11 +121,16 @@ def body(lab, report):
     report.measured("n3 cut: its monitor says", cluster.wait_failure("n3", DEGRADED))
     report.check(pacemaker.where("store") == ["n2"], "store has moved")
     cluster.check_calm("n3 cut", expected)
+    cluster.wait_alerts(told, ("network-lost", "n3"), ("on-ring", "n1"), ("on-ring", "n2"),
+                        ("on-ring", "n3"))
+    report.check(("network-lost", "n1") not in pacemaker.alerts(), "an alert accuses n1")
+    told = len(pacemaker.alerts())
     expected = cluster.starts(web=1)
     lab.heal("n3")
     cluster.wait_for("n3 healed", {name: dict(WELL) for name in ALL}, cluster.limit_s + 10)
     cluster.wait_where("web", "n3")
     cluster.check_calm("n3 healed", expected)
+    cluster.wait_alerts(told, ("network-back", "n3"), ("off-ring", "n1"), ("off-ring", "n3"))
     settle(lab)
 
     report.step("all lose the network")
@@ -133,6 +148,7 @@ def body(lab, report):
 
     report.step("n2 loses its volume")
     expected = cluster.starts(store=1)
+    told = len(pacemaker.alerts())
     lab.volume_fault("eio", [n2])
     cluster.wait_for("volume of n2 gone", {
         "n2": {"verdict": "storage-lost", "storage": "0", "spare": "0", "peers": "0"},
@@ -140,11 +156,14 @@ def body(lab, report):
     wait_until(lambda: pacemaker.where("store") not in ([], ["n2"]), 15, "store to leave n2", 0.3)
     report.check(pacemaker.where("web") == ["n3"], "web has moved")
     cluster.check_calm("volume of n2 gone", expected)
+    cluster.wait_alerts(told, ("spare-lost", "n1"), ("spare-lost", "n2"), ("spare-lost", "n3"))
+    told = len(pacemaker.alerts())
     expected = cluster.starts(store=1)
     lab.volume_fault("heal", [n2])
     cluster.wait_for("volume of n2 back", {name: dict(WELL) for name in ALL}, cluster.limit_s + 10)
     cluster.wait_where("store", "n2")
     cluster.check_calm("volume of n2 back", expected)
+    cluster.wait_alerts(told, ("spare-back", "n1"), ("spare-back", "n2"), ("spare-back", "n3"))
 
     report.step("diskhbd of n1 is killed")
     expected = cluster.starts()
