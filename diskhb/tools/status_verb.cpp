@@ -2,11 +2,13 @@
 // diskhb status: what the running diskhbd says of its rings and peers.
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <memory>
 #include <string>
 
 #include "diskhb/error.hpp"
 #include "tools/control_client.hpp"
+#include "tools/pacemaker_answer.hpp"
 #include "tools/reply_text.hpp"
 #include "tools/text.hpp"
 #include "tools/verbs.hpp"
@@ -19,6 +21,8 @@ constexpr std::chrono::seconds answer_timeout{5};
 
 struct status_command {
     std::string socket = control_socket_default;
+    std::string pacemaker_helper = pacemaker_helper_default;
+    bool cluster = false;
     bool json = false;
 };
 
@@ -135,18 +139,42 @@ void print_ring(const json& ring) {
     print_counters(ring, "packets", "counters of the interface");
 }
 
-int run_status(const status_command& command) {
-    control_client client(command.socket);
-    const auto reply = client.demand({{"verb", "status"}}, answer_timeout);
-    if (command.json) {
-        fmt::print("{}\n", reply.dump(2, ' ', false, json::error_handler_t::replace));
-        return exit_ok;
-    }
+void print_status(const json& reply) {
     fmt::print("node {} of cluster {}, diskhbd {}, up {}\n", node_text(reply),
                in_colour(colour::bold, text_of(reply, "cluster_name")), text_of(reply, "version"),
                duration_text(number_of(reply, "uptime_s")));
     for (const auto& ring : reply.value("rings", json::array())) {
         print_ring(ring);
+    }
+}
+
+int run_status(const status_command& command) {
+    json cluster;
+    if (command.cluster) {
+        cluster["pacemaker"] = ask_pacemaker(command.pacemaker_helper, answer_timeout);
+    }
+    json reply;
+    try {
+        control_client client(command.socket);
+        reply = client.demand({{"verb", "status"}}, answer_timeout);
+    } catch (const setup_error&) {
+        // What the cluster says is worth the most when diskhbd is gone.
+        if (command.cluster && !command.json) {
+            fmt::print("{}", pacemaker_text(cluster["pacemaker"]));
+            (void)std::fflush(stdout);
+        }
+        throw;
+    }
+    if (command.cluster) {
+        reply["cluster"] = cluster;
+    }
+    if (command.json) {
+        fmt::print("{}\n", reply.dump(2, ' ', false, json::error_handler_t::replace));
+        return exit_ok;
+    }
+    print_status(reply);
+    if (command.cluster) {
+        fmt::print("{}", pacemaker_text(cluster["pacemaker"]));
     }
     return exit_ok;
 }
@@ -158,6 +186,13 @@ verb add_status(CLI::App& app) {
     CLI::App* const command =
         app.add_subcommand("status", "Show the rings and peers of the running diskhbd");
     command->add_option("--socket", options->socket, "the control socket of diskhbd")
+        ->capture_default_str();
+    auto* const cluster = command->add_flag("--cluster", options->cluster,
+                                            "also what Pacemaker says: its state and its fencing");
+    command
+        ->add_option("--pacemaker-helper", options->pacemaker_helper,
+                     "the program that asks Pacemaker")
+        ->needs(cluster)
         ->capture_default_str();
     command->add_flag("--json", options->json, "print JSON, with all counters");
     return {command, [options] { return run_status(*options); }};
