@@ -128,16 +128,18 @@ class planner {
                 {"systemctl", "enable", "--now", "diskhb-quorumd.service"});
         }
         add_agent_steps();
-        run("see that all is well", {"diskhb", "setup", "--check"});
+        run("see that all is well: once all of this has been done on all nodes",
+            {"diskhb", "setup", "--check"});
+        plan_.steps.back().is_check = true;
         return std::move(plan_);
     }
 
   private:
     void run(std::string what, words command) {
-        plan_.steps.push_back({std::move(what), std::move(command), {}, {}, false});
+        plan_.steps.push_back({std::move(what), std::move(command), {}, {}, false, false});
     }
     void say(std::string what, words command = {}) {
-        plan_.steps.push_back({std::move(what), std::move(command), {}, {}, true});
+        plan_.steps.push_back({std::move(what), std::move(command), {}, {}, true, false});
     }
 
     // Nothing is added when another node has brought the link already, or the configuration is

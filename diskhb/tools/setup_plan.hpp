@@ -39,7 +39,8 @@ struct setup_step {
     std::vector<std::string> command;  // empty: only said
     std::string file;                  // a file to be written with `content`, unless it is there
     std::string content;
-    bool by_hand = false;  // not run by --apply: `what` says why
+    bool by_hand = false;   // not run by --apply: `what` says why
+    bool is_check = false;  // what it finds is for the reader; --apply does not fail for it
 };
 
 struct setup_plan {

@@ -307,8 +307,14 @@ TEST(setup_check, names_what_is_unsafe) {
 
     input = good_setup();
     input.conf.items.push_back({"quorum.device.model", "disk", 1});
+    input.is_quorum_enabled = false;
+    EXPECT_NE(first_error(input).find("systemctl enable diskhb-quorumd"), std::string::npos);
+
+    // Unsafe for those alone who start the cluster by pcs.
+    input.is_quorum_enabled = true;
     input.has_pcs = true;
-    EXPECT_NE(first_error(input).find("diskhb-qdevice-shim"), std::string::npos);
+    EXPECT_EQ(first_error(input), "");
+    EXPECT_NE(findings_text(check_setup(input)).find("diskhb-qdevice-shim"), std::string::npos);
 }
 
 }  // namespace
