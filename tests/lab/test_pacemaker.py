@@ -20,7 +20,7 @@ DAMPEN_S = 2
 SLACK_S = 8
 WELL = {"verdict": "ok", "storage": "1", "network": "1", "on-ring": "0", "spare": "1", "peers": "2"}
 ALL = ("n1", "n2", "n3")
-DEGRADED, NOT_INSTALLED = 190, 5
+DEGRADED, NOT_PERMITTED, NOT_INSTALLED = 190, 4, 5
 
 
 class Cluster:
@@ -98,6 +98,17 @@ class Cluster:
                 for name in ("web", "store", "diskhb-ring")}
 
 
+def check_permission(node, report):
+    """An agent without rights has the right code and one reason."""
+    done = node.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env",
+                     "OCF_ROOT=/usr/lib/ocf", "OCF_RESOURCE_INSTANCE=nobody", "HA_RSCTMP=/tmp",
+                     "/usr/lib/ocf/resource.d/diskhb/ring", "start"], check=False)
+    reasons = [line for line in done.stderr.splitlines() if "ocf-exit-reason" in line]
+    report.measured("without rights the agent says", " ".join(reasons))
+    report.check(done.returncode == NOT_PERMITTED and len(reasons) == 1 and "run as root" in reasons[0],
+                 f"without rights: {done.returncode} {done.stderr}")
+
+
 def body(lab, report):
     report.step("Pacemaker starts")
     cluster = Cluster(lab, report)
@@ -105,6 +116,7 @@ def body(lab, report):
     pacemaker.start()
     cluster.configure()
     n1, n2 = lab.nodes[:2]
+    check_permission(n1, report)
     report.check(pacemaker.attributes("#health-diskhb") == dict.fromkeys(ALL, "green"),
                  "the health attributes are not green")
     settle(lab)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Two sites whose copies Pacemaker runs (ocf:diskhb:copy): the network is cut, a copy is killed, the
-way to the other array hangs, quorum is lost. Each with the outcome that doc/pacemaker.md states.
+"""Two sites whose copies Pacemaker runs (ocf:diskhb:copy): the network is cut, a copy is killed or
+taken away, the way to the other array hangs, quorum is lost. Each with the outcome that doc/pacemaker.md states.
 """
 import glob
 import os
@@ -16,6 +16,8 @@ from sites import Sites
 INTERVAL_S = 2
 DAMPEN_S = 1
 BEHIND_MAX_S = 4
+# With plain writes an ended process waits for the one that is on its way; io_uring leaves it behind.
+RING_OPTIONS = 'io = "posix"\nread_deadline_ms = 2000\n'
 SLACK_S = 10
 LIMIT_S = BEHIND_MAX_S + INTERVAL_S + DAMPEN_S + SLACK_S
 DEGRADED, FAILED = 190, 1
@@ -59,9 +61,14 @@ class Cluster:
             'primitive fence stonith:fence_lab params pcmk_host_list="n1 n2 n3 n4"'
             " pcmk_host_check=static-list",
             f"primitive diskhb-copy ocf:diskhb:copy params dampen={DAMPEN_S}s"
-            f" behind_max={BEHIND_MAX_S} meta requires=nothing"
+            f" behind_max={BEHIND_MAX_S} user=root meta requires=nothing"
             f" op monitor interval={INTERVAL_S}s timeout=20s",
             "clone diskhb-copy-clone diskhb-copy",
+            f"primitive diskhb-ring ocf:diskhb:ring params dampen={DAMPEN_S}s"
+            f" op monitor interval={INTERVAL_S}s timeout=20s",
+            "clone diskhb-ring-clone diskhb-ring",
+            "alert diskhb-alert /usr/sbin/diskhb-alert select attributes { diskhb-copy-ready diskhb-late }"
+            f" to {self.pacemaker.alert_file}",
             "primitive plain ocf:pacemaker:Dummy op monitor interval=5s")
 
     def wait_ready(self, nodes, value, limit_s=LIMIT_S):
@@ -72,6 +79,25 @@ class Cluster:
                    f"diskhb-copy-ready={value} on {sorted(nodes)}", 0.3)
         self.report.measured(f"diskhb-copy-ready={value} on {len(nodes)} nodes after [s], limit",
                              f"{time.monotonic() - began:.1f}, {limit_s}")
+
+    def wait_alerts(self, *wanted):
+        wait_until(lambda: set(wanted) <= set(self.pacemaker.alerts()), 30,
+                   f"the alerts {wanted}, not {self.pacemaker.alerts()}", 0.5)
+
+    def take_away(self, node):
+        """Lets no copy run on a node."""
+        self.pacemaker.configure(f"location not-here diskhb-copy-clone -inf: {node.name}")
+        wait_until(lambda: node.name not in self.pacemaker.where("diskhb-copy"), 40,
+                   f"the stop on {node.name}", 0.5)
+
+    def give_back(self):
+        """And again."""
+        self.lab.nodes[0].run(["crm", "--force", "configure", "delete", "not-here"], timeout_s=60)
+
+    def wait_late(self, node, count):
+        """So many others read what a node writes too late."""
+        wait_until(lambda: self.pacemaker.written_attributes("diskhb-late").get(node.name) == count,
+                   LIMIT_S, f"diskhb-late={count} on {node.name}", 0.3)
 
     def wait_failure(self, node, code, operation="monitor", limit_s=30):
         """That is shown of the copy of a node; returns the reason."""
@@ -125,18 +151,29 @@ def body(lab, report):
     report.check({**cluster.pids(), "n1": 0} == {**before, "n1": 0}, "other copies were touched")
     cluster.check_calm("copy killed")
 
+    report.step("n1 has no copy: the other site reads it too late")
+    cluster.take_away(n1)
+    cluster.wait_late(n1, "2")
+    cluster.give_back()
+    cluster.wait_late(n1, "0")
+    cluster.wait_alerts(("deadline-breached", "n1"), ("deadline-kept", "n1"))
+    report.check({node for event, node in pacemaker.alerts() if event == "deadline-breached"} == {"n1"},
+                 f"alerts accuse others than n1: {pacemaker.alerts()}")
+    lab.wait_far_link(True, 60)
+    cluster.check_calm("no copy on n1")
+
     report.step("the way to the other arrays hangs")
     before = cluster.pids()
     lab.cut_far()
     cluster.wait_ready(cluster.names, "0")
     report.measured("the monitor says", cluster.wait_failure("n1", DEGRADED))
+    cluster.wait_alerts(*(("copy-lost", name) for name in cluster.names))
     report.check(cluster.pids() == before, "a copy was started anew")
 
     report.step("the copy of n1 is stopped meanwhile")
-    pacemaker.configure("location not-here diskhb-copy-clone -inf: n1")
-    wait_until(lambda: "n1" not in pacemaker.where("diskhb-copy"), 40, "the stop on n1", 0.5)
+    cluster.take_away(n1)
     cluster.check_calm("stopped while it hangs")
-    n1.run(["crm", "--force", "configure", "delete", "not-here"], timeout_s=60)
+    cluster.give_back()
     reason = cluster.wait_failure("n1", FAILED, "start", 40)
     report.measured("the start says", reason)
     report.check("still waits for its device" in reason, f"the reason is: {reason}")
@@ -163,5 +200,4 @@ def body(lab, report):
 
 
 if __name__ == "__main__":
-    # With plain writes an ended process waits for the one that is on its way; io_uring leaves it behind.
-    run("pacemaker_copy", body, kind=CopiedSites, far_options='io = "posix"\n')
+    run("pacemaker_copy", body, kind=CopiedSites, far_options=RING_OPTIONS)

@@ -126,9 +126,9 @@ def body(lab, report):
     settle(lab)
 
     if SHELL == "pcs":
-        lab.nodes[0].run(["pcs", "alert", "create", "id=diskhb-alert", "path=/usr/sbin/diskhb-alert"])
-        lab.nodes[0].run(["pcs", "alert", "recipient", "add", "diskhb-alert",
-                          f"value={pacemaker.alert_file}"])
+        for words in ("create id=diskhb-alert path=/usr/sbin/diskhb-alert",
+                      f"recipient add diskhb-alert value={pacemaker.alert_file}"):
+            lab.nodes[0].run(["pcs", "alert", *words.split()], timeout_s=120)
     report.step("the network is cut")
     starts = pacemaker.starts("diskhb-ring")
     lab.cut("all")
@@ -144,8 +144,8 @@ def body(lab, report):
     report.check(pacemaker.starts("diskhb-ring") == starts, "the agent was started anew")
     if SHELL == "pcs":
         report.check(not pacemaker.alerts(), "an alert without a selection was called for an attribute")
-        lab.nodes[0].run(["cibadmin", "--create", "--xpath", "//alert[@id='diskhb-alert']", "--xml-text",
-                          "<select><select_attributes/></select>"])
+        lab.nodes[0].run(["cibadmin", "--modify", "--scope", "alerts", "--xml-text",
+                          '<alert id="diskhb-alert"><select><select_attributes/></select></alert>'])
     lab.heal("all")
     wait_link(lab, 0, True, 30)
     if SHELL == "pcs":
