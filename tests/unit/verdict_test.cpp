@@ -2,6 +2,7 @@
 // The rules of diskhb/doc/pacemaker.md, "The verdict", and the lines that the agents read.
 #include "tools/verdict.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "diskhb/error.hpp"
@@ -17,6 +18,7 @@ struct peer_view {
     bool on_network = true;
     bool heard = true;
     bool late = false;
+    const char* state() const { return late ? "late" : heard ? "alive" : "silent"; }
 };
 
 // Node 1 with a ring (link 1) and peers from node 2 on. What is heard is on the ring's link too.
@@ -40,10 +42,8 @@ struct view {
                   {"peers", json::array()}};
         for (std::size_t at = 0; at < peers.size(); ++at) {
             ring["peers"].push_back({{"node", at + 2},
-                                     {"name", "n" + std::to_string(at + 2)},
-                                     {"state", peers[at].late    ? "late"
-                                               : peers[at].heard ? "alive"
-                                                                 : "silent"}});
+                                     {"name", fmt::format("n{}", at + 2)},
+                                     {"state", peers[at].state()}});
         }
         return {{"ok", true}, {"rings", json::array({ring})}};
     }
