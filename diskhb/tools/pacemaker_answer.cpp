@@ -138,14 +138,14 @@ std::string fencing_text(const json& fencing) {
         const auto at = static_cast<std::time_t>(number_of(each, "completed_at_s"));
         const auto reason = text_of(each, "reason");
         const auto by = text_of(each, "by");
+        const auto state = text_of(each, "state");
         text += fmt::format(
             "    {}  {} of {}{}: {}{}, asked for by {} on {}\n",
             at == 0 ? std::string("not yet done      ")
                     : fmt::format("{:%Y-%m-%d %H:%M:%S}", fmt::localtime(at)),
             text_of(each, "action"), text_of(each, "target"), by.empty() ? "" : " by " + by,
-            state_text(text_of(each, "state"), text_of(each, "state") == "success", 0),
-            reason.empty() ? "" : " (" + reason + ")", text_of(each, "client"),
-            text_of(each, "origin"));
+            state_text(state, state == "completed", 0), reason.empty() ? "" : " (" + reason + ")",
+            text_of(each, "client"), text_of(each, "origin"));
     }
     return text;
 }

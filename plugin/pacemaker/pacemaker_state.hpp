@@ -43,7 +43,7 @@ cib_state ask_cib();
 struct fencing_action {
     std::string target;
     std::string action;               // "reboot", "off", "on"
-    std::string state;                // "success", "failed", "pending"
+    std::string state;                // "completed", "failed", "pending"
     std::string origin;               // the node that asked for it
     std::string by;                   // the node that did it
     std::string client;               // the program that asked
