@@ -12,10 +12,9 @@ import config
 from sandbox import wait_until
 
 TOKEN = "bGFib3JhdG9yeSBvZiBkaXNraGIsIG5vIHNlY3JldA=="
-CALLS = "/run/systemctl.calls"
+STARTED = "/run/started"
 SYSTEMCTL = """#!/bin/sh
 # Stands in for systemctl(1): units are files, the daemons of diskhb are started as they are.
-echo "$*" >>CALLS
 units= now= verb=
 for word in "$@"; do
     case $word in
@@ -33,7 +32,7 @@ start() {
             echo $! >/run/$1.pid
             ;;
         corosync-qdevice) start diskhb-quorumd ;;
-        corosync | pacemaker) echo "start $1" >>/run/started ;;
+        corosync | pacemaker) echo "$1" >>STARTED ;;  # they run
     esac
 }
 case $verb in
@@ -51,7 +50,7 @@ case $verb in
         done
         ;;
 esac
-""".replace("CALLS", CALLS)
+""".replace("STARTED", STARTED)
 SCP = """#!/bin/sh
 # Stands in for scp(1): SOURCE NODE:TARGET, the last two words.
 for word in "$@"; do source=$last last=$word; done
@@ -113,6 +112,6 @@ def start_pcsd(lab):
                120, "pcsd on all nodes", 1)
 
 
-def systemctl_calls(node):
-    """What was asked of systemctl on a node, line by line."""
-    return node.log_text(CALLS).splitlines()
+def started(node):
+    """Which of Corosync and Pacemaker systemctl was to start on a node, in that order."""
+    return node.log_text(STARTED).splitlines()

@@ -4,7 +4,8 @@
 
 Three nodes. "web" likes n3, and more a node that has the network; "store" likes n2, and more a node that
 has the storage. Each fault moves the one that it concerns, and nothing else: no node leaves,
-nobody is fenced, nothing that runs elsewhere is started anew. Healed, the attributes are as before.
+nobody is fenced, nothing that runs elsewhere is started anew. Healed, the attributes are as before. At
+the end a node loses both, and is fenced as it would be without diskhb.
 """
 import os
 import signal
@@ -202,6 +203,17 @@ def body(lab, report):
     n1.run(["crm_resource", "--cleanup", "--resource", "diskhb-ring"])
     cluster.wait_for("the agent is back", {name: dict(WELL) for name in ALL}, 40)
     report.check(not pacemaker.fenced(), f"fenced {pacemaker.fenced()}")
+
+    report.step("n2 loses network and volume: it is isolated, and fenced as without diskhb")
+    lab.volume_fault("eio", [n2])
+    lab.cut("n2")
+    wait_until(lambda: n2.run(["diskhb", "verdict"], check=False).stdout.startswith("isolated: "), 30,
+               "the verdict of n2", 0.5)
+    report.check(n2.run(["diskhb", "verdict"], check=False).returncode == 1, "isolated is no success")
+    wait_until(pacemaker.fenced, 60, "the fencing of n2", 0.5)
+    report.check(all(line.endswith(" n2") for line in pacemaker.fenced()), f"fenced {pacemaker.fenced()}")
+    for name in ("web", "store"):
+        wait_until(lambda name=name: pacemaker.where(name) not in ([], ["n2"]), 30, f"{name} elsewhere", 0.5)
 
 
 if __name__ == "__main__":

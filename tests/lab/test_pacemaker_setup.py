@@ -76,6 +76,22 @@ def impossible_with_pcs(administrator):
     first.run(["pcs", "quorum", "device", "remove"], check=False, timeout_s=120)
 
 
+def impossible_with_pcs_later(administrator):
+    """The same, of a cluster that has the device."""
+    first = administrator.first
+    administrator.fails(first, ["pcs", "cluster", "link", "update", "0", "options",
+                                "ping_interval=400"], "stop the cluster")
+    shim = "/etc/systemd/system/corosync-qdevice.service"
+    first.run(["mv", shim, "/run/"])
+    administrator.fails(first, ["pcs", "cluster", "start"], "corosync-qdevice")
+    administrator.report.check(shells.started(first) == ["corosync"],
+                               f"without the shim pcs starts {shells.started(first)}")
+    first.run(["mv", "/run/corosync-qdevice.service", shim])
+    first.run(["pcs", "cluster", "start"], timeout_s=120)
+    administrator.report.check(shells.started(first)[1:] == ["corosync", "pacemaker"],
+                               f"with the shim pcs starts {shells.started(first)[1:]}")
+
+
 def impossible_with_crmsh(administrator):
     for verb in ("link", "add-link", "qdevice"):
         administrator.fails(administrator.first, ["crm", "corosync", verb], "No such command")
@@ -146,14 +162,15 @@ def body(lab, report):
         report.check(not pacemaker.alerts(), "an alert without a selection was called for an attribute")
         lab.nodes[0].run(["cibadmin", "--modify", "--scope", "alerts", "--xml-text",
                           '<alert id="diskhb-alert"><select><select_attributes/></select></alert>'])
+        wait_until(lambda: all("select_attributes" in node.run(["cibadmin", "-Q", "-l"]).stdout
+                               for node in lab.nodes), 30, "the selection on all nodes", 1)
     lab.heal("all")
     wait_link(lab, 0, True, 30)
     if SHELL == "pcs":
         wait_until(lambda: {("off-ring", node.name) for node in lab.nodes} <= set(pacemaker.alerts()),
-                   30, "the alerts", 0.5)
-        report.step("what pcs cannot do while the cluster runs")
-        administrator.fails(administrator.first, ["pcs", "cluster", "link", "update", "0", "options",
-                                                  "ping_interval=400"], "stop the cluster")
+                   60, f"off-ring of all nodes, not {pacemaker.alerts()}", 0.5)
+        report.step("what pcs cannot do with a running cluster, and without the shim")
+        impossible_with_pcs_later(administrator)
 
 
 if __name__ == "__main__":
