@@ -45,6 +45,10 @@ mkdir -p /var/lib/pacemaker
 mount -t tmpfs tmpfs /var/lib/pacemaker
 mkdir -p /var/lib/pacemaker/cib /var/lib/pacemaker/pengine /var/lib/pacemaker/blackbox
 mkdir -p /var/lib/pacemaker/cores /var/log/pacemaker /run/crm /run/resource-agents /var/log/crmsh
+cat >/var/lib/pacemaker/cib/cib.xml <<'XML'
+{cib}
+XML
+chmod 600 /var/lib/pacemaker/cib/cib.xml
 chown -R hacluster:haclient /var/lib/pacemaker /var/log/pacemaker /run/crm
 chmod 750 /var/lib/pacemaker /run/crm
 ln -s {diskhb} /usr/sbin/diskhb
@@ -53,6 +57,11 @@ install -D -m 755 -t /usr/lib/ocf/resource.d/diskhb {agents}/ring {agents}/quoru
 install -D -m 644 {agents}/diskhb-agent.sh /usr/lib/ocf/lib/diskhb/diskhb-agent.sh
 install -m 755 {agents}/diskhb-alert /usr/sbin/diskhb-alert
 """
+# The nodes are up at once: nobody need wait 20 s for others before a DC is elected.
+CIB = """<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
+<configuration><crm_config><cluster_property_set id="cib-bootstrap-options">
+<nvpair id="cib-bootstrap-options-dc-deadtime" name="dc-deadtime" value="5s"/>
+</cluster_property_set></crm_config><nodes/><resources/><constraints/></configuration><status/></cib>"""
 ENVIRONMENT = {"PCMK_logfile": LOG, "PCMK_logfacility": "none", "PCMK_debug": "no"}
 
 
@@ -71,7 +80,7 @@ class Pacemaker:
         for node in self.lab.nodes:
             node.run(["sh", "-ec", SETUP.format(diskhb=self.lab.binary("diskhb/tools/diskhb"),
                                                 copyd=self.lab.binary("plugin/replication/diskhb-copyd"),
-                                                agents=os.path.join(SOURCE, "resource-agents"))])
+                                                cib=CIB, agents=os.path.join(SOURCE, "resource-agents"))])
             agent = FENCE_AGENT.replace("RECORD", self.record)
             with open(node.holder.path("/usr/sbin/fence_lab"), "w", encoding="utf-8") as file:
                 file.write(agent)
