@@ -19,6 +19,7 @@ struct setup_input {
     corosync::corosync_conf conf;
     std::string conf_text;
     std::vector<corosync::ip_address> local_addresses;  // of this host: their networks are taken
+    std::string node_name;  // of this host; empty if it is none of the cluster's
     std::string volume;
     std::string interface = "dhb0";
     std::string network;  // "10.9.1.0/24"; empty: a free one is looked for
@@ -40,7 +41,7 @@ struct setup_step {
     std::string file;                  // a file to be written with `content`, unless it is there
     std::string content;
     bool by_hand = false;   // not run by --apply: `what` says why
-    bool is_check = false;  // what it finds is for the reader; --apply does not fail for it
+    bool may_fail = false;  // --apply goes on all the same: what it finds is for the reader
 };
 
 struct setup_plan {

@@ -132,6 +132,9 @@ setup_plan make_plan(const setup_command& command) {
     const auto host = corosync::read_host_identity();
     input.local_addresses = host.addresses;
     input.pending_link = pending_link(input.conf, host);
+    if (const auto* const node = corosync::find_local_node(input.conf, host); node != nullptr) {
+        input.node_name = node->name;
+    }
     input.volume = command.volume;
     input.interface = command.interface;
     input.network = command.network;
@@ -196,7 +199,7 @@ void apply(const setup_plan& plan) {
         }
         if (!step.command.empty()) {
             const bool is_done = run_command(step.command);
-            if (!is_done && !step.is_check) {
+            if (!is_done && !step.may_fail) {
                 throw setup_error(exit_failed,
                                   fmt::format("{} did not succeed; what was done before it stays, "
                                               "and diskhb setup may be run again",
