@@ -105,11 +105,9 @@ def start_pcsd(lab):
         node.run(["sh", "-ec", PCSD_SETUP])
         node.start_process("pcsd-ruby", ["/usr/share/pcsd/pcsd"])
         node.start_process("pcsd", ["sh", "-ac", ". /etc/default/pcsd; exec /usr/sbin/pcsd"])
-    first = lab.nodes[0]
-    wait_until(lambda: "Offline" not in first.run(["pcs", "status", "pcsd"], check=False,
-                                                  timeout_s=60).stdout
-               and first.run(["pcs", "status", "pcsd"], check=False, timeout_s=60).returncode == 0,
-               120, "pcsd on all nodes", 1)
+    wait_until(lambda: all(":2224" in node.run(["ss", "-Hltn"]).stdout
+                           and os.path.exists(node.holder.path("/run/pcsd-ruby.socket"))
+                           for node in lab.nodes), 120, "pcsd on all nodes", 1)
 
 
 def started(node):

@@ -50,7 +50,7 @@ class Administrator:
 
     def fails(self, node, words, says, code=None):
         """A command that must not succeed, and says so in such words."""
-        done = node.run(words, check=False, timeout_s=120)
+        done = node.run(words, check=False, timeout_s=300)
         text = done.stdout + done.stderr
         self.report.check(done.returncode != 0 if code is None else done.returncode == code,
                           f"'{' '.join(words)}' ends with {done.returncode}")
@@ -60,7 +60,7 @@ class Administrator:
     def setup(self, node):
         words = ["diskhb", "setup", f"--{SHELL}", "--volume", self.lab.volume.path(node), "--quorum",
                  "--seconds", "1", "--apply"]
-        done = node.run(words, check=False, timeout_s=300)
+        done = node.run(words, check=False, timeout_s=600)
         if done.returncode != 0:
             raise LabError(f"{node.name}: {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
@@ -73,7 +73,7 @@ def impossible_with_pcs(administrator):
     administrator.fails(first, ["pcs", "quorum", "device", "add", *options], "use --force to override")
     administrator.fails(first, ["pcs", "quorum", "device", "add", *options, "--force"],
                         "corosync-qdevice")
-    first.run(["pcs", "quorum", "device", "remove"], check=False, timeout_s=120)
+    first.run(["pcs", "quorum", "device", "remove"], check=False, timeout_s=300)
 
 
 def impossible_with_pcs_later(administrator):
@@ -87,7 +87,7 @@ def impossible_with_pcs_later(administrator):
     administrator.report.check(shells.started(first) == ["corosync"],
                                f"without the shim pcs starts {shells.started(first)}")
     first.run(["mv", "/run/corosync-qdevice.service", shim])
-    first.run(["pcs", "cluster", "start"], timeout_s=120)
+    first.run(["pcs", "cluster", "start"], timeout_s=300)
     administrator.report.check(shells.started(first)[1:] == ["corosync", "pacemaker"],
                                f"with the shim pcs starts {shells.started(first)[1:]}")
 
@@ -145,7 +145,7 @@ def body(lab, report):
     if SHELL == "pcs":
         for words in ("create id=diskhb-alert path=/usr/sbin/diskhb-alert",
                       f"recipient add diskhb-alert value={pacemaker.alert_file}"):
-            lab.nodes[0].run(["pcs", "alert", *words.split()], timeout_s=120)
+            lab.nodes[0].run(["pcs", "alert", *words.split()], timeout_s=300)
     report.step("the network is cut")
     starts = pacemaker.starts("diskhb-ring")
     lab.cut("all")
