@@ -262,7 +262,7 @@ void copy_service::copy_here(const control_request& request,
         }
     }
     if (wanted.empty()) {
-        answer(error_reply("no ring is copied by diskhb or by a command of its", exit_usage));
+        answer(error_reply("no ring is copied by diskhb or by a command", exit_usage));
         return;
     }
     if (!copies_on_request(*wanted.front()->access.config)) {
@@ -506,14 +506,20 @@ void copy_service::on_request(const copy_message& message) {
         send(*ring, reply);
         return;
     }
-    if (!gate_.let_pass(message, clock_ns())) {
+    using verdict = copy_request_gate::verdict;
+    const auto judged = gate_.judge(message, clock_ns());
+    if (judged == verdict::answer_again) {
+        reply.error = gate_.error_of(message);
         send(*ring, reply);
+    }
+    if (judged != verdict::act) {
         return;
     }
     ++ring->peer_requests;
     log_.info("ring {}: node {} asks for a copy now", ring->access.config->interface, message.from);
     copy_ring(*ring, false, copy_timeout_default,
               [this, ring, reply](const std::string& error, int) mutable {
+                  gate_.on_done(reply.to, reply.link, error);
                   reply.error = error;
                   send(*ring, reply);
               });
