@@ -109,7 +109,7 @@ copy_daemon::copy_daemon(const daemon_config& config, spdlog::logger& log)
                           "no ring has copy = \"builtin\" in diskhb.toml: nothing to do");
     }
     control_ = std::make_unique<control_server>(
-        loop_, config_.copy_socket,
+        loop_, "diskhb-copyd", config_.copy_socket,
         [this](const std::string& line, const control_server::answer_function& answer) {
             handle_request(line, answer);
         });
