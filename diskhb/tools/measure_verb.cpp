@@ -125,11 +125,13 @@ findings gather(const measure_command& command) {
                                     static_cast<std::uint64_t>(read_us), poll_idle_us);
     };
     found.ring = {one_way(write.p999_us, read.p999_us), one_way(write.max_us, read.max_us)};
-    // Both ways together is more than one way takes: on the safe side.
+    // What rests on the ordinary lag is made of round trips, so half of one is one way; what rests
+    // on the longest may have been spent on one way alone.
     found.copies = ask_copy_lag(command.socket, command.path);
     if (found.copies) {
-        found.ring.one_way_us_p999 = std::max(found.ring.one_way_us_p999, found.copies->us_p99);
-        found.ring.one_way_us_max = std::max(found.ring.one_way_us_max, found.copies->us_max);
+        auto& ring = found.ring;
+        ring.one_way_us_p999 = std::max(ring.one_way_us_p999, found.copies->us_p99 / 2);
+        ring.one_way_us_max = std::max(ring.one_way_us_max, found.copies->us_max);
     }
     found.advised = corosync::advise_timers(found.ring, found.nodes);
     if (conf) {

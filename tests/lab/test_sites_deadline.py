@@ -12,10 +12,11 @@ from sites import Sites
 from stream import Stream
 
 DEADLINE_MS = 250
-DELAY_MS = 400
+DELAY_MS = 300
 SECONDS = 20 if SOAK else 5
-# What is read is as old as both ways together.
-OPTIONS = f"read_deadline_ms = {DEADLINE_MS}\nttl_ms = 3000\n"
+# What is read is as old as both ways together, and with the delay a copy waits for two answers of
+# the other array: what was new in the ring, then the table block.
+OPTIONS = f"read_deadline_ms = {DEADLINE_MS}\nttl_ms = 3000\npeer_timeout_ms = 4000\n"
 LATE = "is late: it reads what we write later than"
 AGAIN = "reads in time again"
 

@@ -12,7 +12,7 @@ from sandbox import wait_until
 from scenario import run
 from sites import Sites
 
-EXIT_USAGE, EXIT_CONFIG, EXIT_VOLUME, EXIT_FORMAT, EXIT_CLUSTER, EXIT_IN_USE = 2, 3, 4, 5, 6, 7
+EXIT_USAGE, EXIT_CONFIG, EXIT_VOLUME, EXIT_FORMAT, EXIT_CLUSTER = 2, 3, 4, 5, 6
 DISKHBD, COPYD = "plugin/ring/diskhbd", "plugin/replication/diskhb-copyd"
 SIZE_BYTES = 32 << 20
 
@@ -176,7 +176,7 @@ def tools(refusals):
     refusals.expect("a copy that does not fit", refusals.tool(
         "format", small, "--copy-of", refusals.send), EXIT_VOLUME, "small")
     refusals.expect("a volume as a copy of itself", refusals.tool(
-        "format", refusals.send, "--copy-of", refusals.send), EXIT_IN_USE, refusals.send)
+        "format", refusals.send, "--copy-of", refusals.send), EXIT_USAGE, "is the volume itself")
     refusals.expect("copy now of a ring that is not there", refusals.tool(
         "copy", "now", "--ring", "dhb9"), EXIT_USAGE, "no ring dhb9")
     refusals.expect("copy now from a node that is not there", refusals.tool(
