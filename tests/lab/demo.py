@@ -81,6 +81,9 @@ class Show:
         while time.monotonic() < deadline:
             try:
                 line = self.lines.get(timeout=max(0.05, deadline - time.monotonic()))
+                # Asking all nodes may take longer than a second: then some are left out.
+                while not self.lines.empty():
+                    line = self.lines.get_nowait()
             except queue.Empty:
                 continue
             self.show(line)
@@ -152,6 +155,7 @@ def cut_copies(lab, show):
     begin = time.monotonic()
     while not lab.is_far_link(False) and time.monotonic() < begin + 30:
         show.run_for(1)
+    show.run_for(2)
     show.screen.title("It is healed: diskhb-copyd and the ring find it again by themselves")
     show.header()
     lab.heal_far()
