@@ -218,6 +218,9 @@ void ring_engine::live_as(std::uint64_t incarnation) noexcept {
     const std::lock_guard guard(lives_lock_);
     messages_.restart(incarnation);
     for_each_receiver([&](std::size_t, engine::receiver& each) { each.joined_as(incarnation); });
+    if (incarnation == 0) {
+        board_.forget();
+    }
     incarnation_.store(incarnation, std::memory_order_release);
 }
 
