@@ -15,6 +15,10 @@ from stream import Stream
 DELAY_MS = int(sys.argv[1]) if len(sys.argv) > 1 else 0
 SECONDS = 60 if SOAK else 12
 RATE = 200
+# The token's way to the other site and back: twice a batch and then the table block that announces
+# it, each a request to the other array. What the cut has taken is asked for again at each turn.
+TURN_MS = 2 * 2 * 2 * DELAY_MS
+TURNS = 10
 
 
 def sites(lab, report):
@@ -35,7 +39,7 @@ def sites(lab, report):
     verdict = stream.stop()
     report.check_unshaken(verdict)
     report.check_exact(verdict)
-    report.check_gap(verdict, detection_ms(lab) + 2000)
+    report.check_gap(verdict, detection_ms(lab) + 2000 + TURNS * TURN_MS)
 
     report.step("cut the replication network")
     lab.cut_far()
