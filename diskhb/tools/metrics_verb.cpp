@@ -17,9 +17,9 @@
 #include <fstream>
 #include <memory>
 
+#include "control/control_client.hpp"
 #include "diskhb/error.hpp"
 #include "plugin/quorum/quorum_config.hpp"
-#include "tools/control_client.hpp"
 #include "tools/metrics.hpp"
 #include "tools/verbs.hpp"
 

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
+#include "control/control_client.hpp"
 #include "plugin/quorum/quorum_config.hpp"
-#include "tools/control_client.hpp"
 #include "tools/quorum_attributes.hpp"
 #include "tools/quorum_commands.hpp"
 #include "tools/quorum_status_text.hpp"

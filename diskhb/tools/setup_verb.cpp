@@ -14,10 +14,10 @@
 #include <fstream>
 #include <memory>
 
+#include "control/control_client.hpp"
 #include "diskhb/node.hpp"
 #include "plugin/corosync/link_states.hpp"
 #include "plugin/daemon/cluster_config.hpp"
-#include "tools/control_client.hpp"
 #include "tools/corosync_answer.hpp"
 #include "tools/setup_check.hpp"
 #include "tools/setup_plan.hpp"

@@ -6,8 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "control/control_client.hpp"
 #include "diskhb/error.hpp"
-#include "tools/control_client.hpp"
 #include "tools/pacemaker_answer.hpp"
 #include "tools/reply_text.hpp"
 #include "tools/text.hpp"

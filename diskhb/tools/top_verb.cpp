@@ -9,9 +9,9 @@
 #include <cstdio>
 #include <memory>
 
+#include "control/control_client.hpp"
 #include "diskhb/error.hpp"
 #include "plugin/quorum/quorum_config.hpp"
-#include "tools/control_client.hpp"
 #include "tools/top.hpp"
 #include "tools/verbs.hpp"
 

@@ -6,10 +6,10 @@
 #include <chrono>
 #include <memory>
 
+#include "control/control_client.hpp"
 #include "plugin/corosync/link_states.hpp"
 #include "plugin/daemon/cluster_config.hpp"
 #include "plugin/daemon/toml_section.hpp"
-#include "tools/control_client.hpp"
 #include "tools/corosync_answer.hpp"
 #include "tools/verbs.hpp"
 #include "tools/verdict.hpp"

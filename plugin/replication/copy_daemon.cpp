@@ -9,6 +9,7 @@
 #include <thread>
 #include <utility>
 
+#include "engine/engine_thread.hpp"
 #include "plugin/daemon/control_reply.hpp"
 #include "plugin/daemon/process.hpp"
 
@@ -24,18 +25,6 @@ constexpr std::chrono::milliseconds settle_interval{2};
 constexpr std::chrono::milliseconds stop_patience{1000};
 constexpr std::chrono::milliseconds stop_at_most{1900};
 
-io::backend backend_of(io_backend wanted) noexcept {
-    switch (wanted) {
-        case io_backend::uring:
-            return io::backend::uring;
-        case io_backend::posix:
-            return io::backend::posix;
-        case io_backend::automatic:
-            break;
-    }
-    return io::backend::automatic;
-}
-
 replication::copy_job_options options_of(const daemon_config& config, const ring_config& ring) {
     replication::copy_job_options options;
     options.source = ring.roles.send_volume;
@@ -43,7 +32,7 @@ replication::copy_job_options options_of(const daemon_config& config, const ring
     options.cluster_name = config.cluster_name;
     options.node_id = config.node_id;
     options.rate_bytes_per_s = ring.roles.copy.rate_bytes_per_s;
-    options.backend = backend_of(ring.engine.backend);
+    options.backend = engine::backend_of(ring.engine.backend);
     return options;
 }
 

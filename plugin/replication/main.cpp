@@ -11,6 +11,7 @@
 
 #include "plugin/daemon/process.hpp"
 #include "plugin/replication/copy_daemon.hpp"
+#include "plugin/replication/target_check.hpp"
 
 namespace {
 
@@ -27,6 +28,7 @@ int run(const options& chosen) {
     if (chosen.check) {
         refuse_nothing_to_copy(config);
         fmt::print("{}", describe(config));
+        fmt::print("{}", check_targets(config));
         return exit_ok;
     }
     const auto log = make_logger("diskhb-copyd");

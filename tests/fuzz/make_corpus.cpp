@@ -145,7 +145,8 @@ void save_volume(const std::filesystem::path& path) {
                                           9,
                                           start + 12288,
                                           14};
-        const std::vector<format::acknowledgement> acks(measures.slots, {fuzz::incarnation, 2, 3, 4});
+        const std::vector<format::acknowledgement> acks(measures.slots,
+                                                        {fuzz::incarnation, 2, 3, 4});
         format::encode_table(part(measures.table_offset(slot), 4096), measures, fuzz::cluster,
                              header, acks, inline_area, 2);
         format::encode_quorum(part(measures.quorum_offset(slot), 4096), measures, fuzz::cluster,
