@@ -2,19 +2,17 @@
 #include "tools/copy_lag.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
-#include "control/control_client.hpp"
 #include "diskhb/error.hpp"
 #include "io/same_place.hpp"
+#include "tools/daemon_status.hpp"
 #include "tools/reply_text.hpp"
 
 namespace diskhb::tools {
 namespace {
 
 using json = nlohmann::ordered_json;
-constexpr std::chrono::seconds answer_timeout{5};
 
 std::uint64_t microseconds_of(const json& object, const char* key) {
     return static_cast<std::uint64_t>(std::ceil(std::max(0.0, number_of(object, key))));
@@ -61,8 +59,7 @@ std::optional<copy_lag> find_copy_lag(const json& status, const std::string& vol
 
 std::optional<copy_lag> ask_copy_lag(const std::string& socket_path, const std::string& volume) {
     try {
-        control_client client(socket_path);
-        return find_copy_lag(client.ask({{"verb", "status"}}, answer_timeout), volume);
+        return find_copy_lag(daemon_status(socket_path, "diskhbd"), volume);
     } catch (const setup_error&) {
         return std::nullopt;
     }

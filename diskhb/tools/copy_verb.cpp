@@ -7,16 +7,18 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "control/control_client.hpp"
 #include "diskhb/copy.hpp"
 #include "diskhb/error.hpp"
 #include "plugin/ring/config.hpp"
 #include "tools/copy_attributes.hpp"
+#include "tools/daemon_status.hpp"
 #include "tools/text.hpp"
 #include "tools/verbs.hpp"
 
 namespace diskhb::tools {
 namespace {
+
+using json = nlohmann::ordered_json;
 
 struct copy_command {
     copy_request request;
@@ -63,16 +65,10 @@ struct copy_status_command {
 
 // A daemon that does not answer is a state like any other to the agent.
 void print_attributes(const copy_status_command& command) {
-    try {
-        control_client client(command.socket, "diskhb-copyd");
-        fmt::print("{}", copy_attributes(client.demand({{"verb", "status"}}, answer_patience),
-                                         command.behind_max_s * 1000));
-    } catch (const setup_error& problem) {
-        if (problem.exit_code() != exit_no_daemon) {
-            throw;
-        }
-        fmt::print("{}", copy_attributes_without_daemon(problem.what()));
-    }
+    const auto answer = daemon_status_if_any(command.socket, "diskhb-copyd");
+    fmt::print("{}", answer.status.is_null()
+                         ? copy_attributes_without_daemon(answer.problem)
+                         : copy_attributes(answer.status, command.behind_max_s * 1000));
 }
 
 int run_copy_status(const copy_status_command& command) {
@@ -80,8 +76,7 @@ int run_copy_status(const copy_status_command& command) {
         print_attributes(command);
         return exit_ok;
     }
-    control_client client(command.socket, "diskhb-copyd");
-    const auto reply = client.demand({{"verb", "status"}}, answer_patience);
+    const auto reply = daemon_status(command.socket, "diskhb-copyd");
     if (command.json) {
         fmt::print("{}\n", reply.dump(2, ' ', false, json::error_handler_t::replace));
     } else {

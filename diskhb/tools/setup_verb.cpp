@@ -14,11 +14,12 @@
 #include <fstream>
 #include <memory>
 
-#include "control/control_client.hpp"
+#include "diskhb/copy.hpp"
 #include "diskhb/node.hpp"
 #include "plugin/corosync/link_states.hpp"
 #include "plugin/daemon/cluster_config.hpp"
 #include "tools/corosync_answer.hpp"
+#include "tools/daemon_status.hpp"
 #include "tools/setup_check.hpp"
 #include "tools/setup_plan.hpp"
 #include "tools/verbs.hpp"
@@ -230,8 +231,7 @@ int run_check(const setup_command& command) {
     input.conf = corosync::read_corosync_conf(command.conf);
     input.ring_links = configured_links(command.config);
     try {
-        control_client client(command.socket, "diskhbd");
-        input.status = client.demand({{"verb", "status"}}, std::chrono::seconds(5));
+        input.status = daemon_status(command.socket, "diskhbd");
     } catch (const setup_error& problem) {
         input.status_problem = problem.what();
     }

@@ -6,8 +6,9 @@
 #include <memory>
 #include <string>
 
-#include "control/control_client.hpp"
+#include "diskhb/copy.hpp"
 #include "diskhb/error.hpp"
+#include "tools/daemon_status.hpp"
 #include "tools/pacemaker_answer.hpp"
 #include "tools/reply_text.hpp"
 #include "tools/text.hpp"
@@ -17,7 +18,6 @@ namespace diskhb::tools {
 namespace {
 
 using json = nlohmann::ordered_json;
-constexpr std::chrono::seconds answer_timeout{5};
 
 struct status_command {
     std::string socket = control_socket_default;
@@ -151,12 +151,11 @@ void print_status(const json& reply) {
 int run_status(const status_command& command) {
     json cluster;
     if (command.cluster) {
-        cluster["pacemaker"] = ask_pacemaker(command.pacemaker_helper, answer_timeout);
+        cluster["pacemaker"] = ask_pacemaker(command.pacemaker_helper, status_timeout);
     }
     json reply;
     try {
-        control_client client(command.socket);
-        reply = client.demand({{"verb", "status"}}, answer_timeout);
+        reply = daemon_status(command.socket, "diskhbd");
     } catch (const setup_error&) {
         // What the cluster says is worth the most when diskhbd is gone.
         if (command.cluster && !command.json) {

@@ -45,10 +45,6 @@ std::string check_targets(const daemon_config& config) {
             text += check_target(config, ring);
         }
     }
-    if (text.empty()) {
-        throw setup_error(exit_config,
-                          "no ring has copy = \"builtin\" in diskhb.toml: nothing to do");
-    }
     return text;
 }
 
