@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What diskhbd, diskhb-copyd and diskhb must refuse of send and receive volumes: one clear line
 each, and the exit code that the manual says. Two nodes, one a site; their Corosync goes on over the
-network whatever n1's daemons are told.
+network whatever n1's daemons are told. And whom a copier must wait for.
 """
+import json
 import os
 import shutil
+import signal
 from dataclasses import dataclass
 
 from sandbox import wait_until
@@ -183,6 +185,27 @@ def tools(refusals):
         "copy", "now", "--from", "7"), EXIT_USAGE, "node 7 is not read from a copy")
 
 
+def left_behind(lab, report):
+    """Writes of a copier that was killed: the next one waits until the array has answered them."""
+    report.step("a copier is killed while the other array hangs")
+    node = lab.nodes[0]
+    log = "/var/log/diskhb-copyd.log"
+
+    def behind_ms():
+        done = node.run([lab.binary("diskhb/tools/diskhb"), "copy", "status", "--json"])
+        return json.loads(done.stdout)["rings"][0]["behind_ms"]
+
+    lab.cut_far()
+    wait_until(lambda: behind_ms() > 500, 30, "a write to be under way")
+    node.end_process("diskhb-copyd", signal.SIGKILL)
+    known = len(node.log_text(log))
+    lab.start_copyd(node)
+    wait_until(lambda: "left writes behind" in node.log_text(log)[known:], 30,
+               "the next copier to wait")
+    lab.heal_far()
+    lab.wait_whole(60)
+
+
 def refuse_all(lab, report):
     refusals = Refusals(lab, report)
     node = lab.nodes[0]
@@ -197,6 +220,7 @@ def refuse_all(lab, report):
     node.start_diskhbd()
     lab.start_copyd(node)
     lab.wait_whole(60)
+    left_behind(lab, report)
 
 
 run("sites_refusals", refuse_all, kind=Sites, nodes=2)
