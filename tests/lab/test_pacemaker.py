@@ -5,7 +5,8 @@
 Three nodes. "web" likes n3, and more a node that has the network; "store" likes n2, and more a node that
 has the storage. Each fault moves the one that it concerns, and nothing else: no node leaves,
 nobody is fenced, nothing that runs elsewhere is started anew. Healed, the attributes are as before. At
-the end a node loses both, and is fenced as it would be without diskhb.
+the end a node loses both, and is fenced as it would be without diskhb. The short run leaves out
+that all lose the network, and that the agent fails.
 """
 import os
 import signal
@@ -13,7 +14,7 @@ import time
 
 from pacemaker import Pacemaker
 from sandbox import wait_until
-from scenario import detection_ms, run, settle
+from scenario import SOAK, detection_ms, run, settle
 
 INTERVAL_S = 2
 DAMPEN_S = 2
@@ -110,18 +111,9 @@ def check_permission(node, report):
                  f"without rights: {done.returncode} {done.stderr}")
 
 
-def body(lab, report):
-    report.step("Pacemaker starts")
-    cluster = Cluster(lab, report)
-    pacemaker = cluster.pacemaker
-    pacemaker.start()
-    cluster.configure()
-    n1, n2 = lab.nodes[:2]
-    check_permission(n1, report)
-    report.check(pacemaker.attributes("#health-diskhb") == dict.fromkeys(ALL, "green"),
-                 "the health attributes are not green")
-    settle(lab)
-
+def network_of_one(cluster):
+    """What likes the network leaves n3."""
+    lab, report, pacemaker = cluster.lab, cluster.report, cluster.pacemaker
     report.step("n3 loses its network")
     expected = cluster.starts(web=1)
     told = len(pacemaker.alerts())
@@ -146,6 +138,10 @@ def body(lab, report):
     cluster.wait_alerts(told, ("network-back", "n3"), ("off-ring", "n1"), ("off-ring", "n3"))
     settle(lab)
 
+
+def network_of_all(cluster):
+    """Nothing moves for good."""
+    lab, report, pacemaker = cluster.lab, cluster.report, cluster.pacemaker
     report.step("all lose the network")
     expected = cluster.starts()
     lab.cut("all")
@@ -159,6 +155,11 @@ def body(lab, report):
     cluster.wait_where("web", "n3")
     settle(lab)
 
+
+def volume_of_one(cluster):
+    """What likes the storage leaves n2."""
+    lab, report, pacemaker = cluster.lab, cluster.report, cluster.pacemaker
+    n2 = lab.nodes[1]
     report.step("n2 loses its volume")
     expected = cluster.starts(store=1)
     told = len(pacemaker.alerts())
@@ -178,6 +179,10 @@ def body(lab, report):
     cluster.check_calm("volume of n2 back", expected)
     cluster.wait_alerts(told, ("spare-back", "n1"), ("spare-back", "n2"), ("spare-back", "n3"))
 
+
+def daemon_killed(cluster):
+    """As if the volume were gone."""
+    report, n1 = cluster.report, cluster.lab.nodes[0]
     report.step("diskhbd of n1 is killed")
     expected = cluster.starts()
     n1.end_process("diskhbd", signal.SIGKILL)
@@ -190,6 +195,11 @@ def body(lab, report):
     cluster.wait_for("diskhbd back", {name: dict(WELL) for name in ALL}, cluster.limit_s + 10)
     cluster.check_calm("diskhbd killed", expected)
 
+
+def agent_fails(cluster):
+    """It stops watching, and nothing else."""
+    lab, report, pacemaker = cluster.lab, cluster.report, cluster.pacemaker
+    n1 = lab.nodes[0]
     report.step("the agent fails on n1, and is stopped")
     daemon = n1.pids["diskhbd"]
     os.unlink(n1.holder.path("/usr/sbin/diskhb"))
@@ -204,6 +214,11 @@ def body(lab, report):
     cluster.wait_for("the agent is back", {name: dict(WELL) for name in ALL}, 40)
     report.check(not pacemaker.fenced(), f"fenced {pacemaker.fenced()}")
 
+
+def isolated(cluster):
+    """The end of n2."""
+    lab, report, pacemaker = cluster.lab, cluster.report, cluster.pacemaker
+    n2 = lab.nodes[1]
     report.step("n2 loses network and volume: it is isolated, and fenced as without diskhb")
     lab.volume_fault("eio", [n2])
     lab.cut("n2")
@@ -214,6 +229,25 @@ def body(lab, report):
     report.check(all(line.endswith(" n2") for line in pacemaker.fenced()), f"fenced {pacemaker.fenced()}")
     for name in ("web", "store"):
         wait_until(lambda name=name: pacemaker.where(name) not in ([], ["n2"]), 30, f"{name} elsewhere", 0.5)
+
+
+# isolated is the last: it ends n2.
+EVENTS = (network_of_one, network_of_all, volume_of_one, daemon_killed, agent_fails, isolated)
+SHORT = (network_of_one, volume_of_one, daemon_killed, isolated)
+
+
+def body(lab, report):
+    report.step("Pacemaker starts")
+    cluster = Cluster(lab, report)
+    pacemaker = cluster.pacemaker
+    pacemaker.start()
+    cluster.configure()
+    check_permission(lab.nodes[0], report)
+    report.check(pacemaker.attributes("#health-diskhb") == dict.fromkeys(ALL, "green"),
+                 "the health attributes are not green")
+    settle(lab)
+    for event in EVENTS if SOAK else SHORT:
+        event(cluster)
 
 
 if __name__ == "__main__":

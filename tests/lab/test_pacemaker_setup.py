@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """From a running cluster with one link to one with a ring and a quorum disk, by "diskhb setup --apply"
 through pcs (with pcsd) or through crmsh: then the network is cut, and the cluster runs on the ring.
-What the documentation says that pcs or crmsh cannot do is tried, and cannot be done.
+What the documentation says that pcs or crmsh cannot do is tried, and cannot be done; pcs without
+the shim in the long run alone.
 
 test_pacemaker_setup.py pcs|crm
 """
@@ -14,7 +15,7 @@ import shells
 from lab import SOURCE, Lab, build_dir
 from pacemaker import Pacemaker
 from sandbox import LabError, wait_until
-from scenario import run, settle, wait_link
+from scenario import SOAK, run, settle, wait_link
 
 SHELL = sys.argv[1] if len(sys.argv) > 1 else "pcs"
 NODES = 2 if SHELL == "pcs" else 3
@@ -78,9 +79,13 @@ def impossible_with_pcs(administrator):
 
 def impossible_with_pcs_later(administrator):
     """The same, of a cluster that has the device."""
+    administrator.fails(administrator.first, ["pcs", "cluster", "link", "update", "0", "options",
+                                              "ping_interval=400"], "stop the cluster")
+
+
+def impossible_without_shim(administrator):
+    """And of pcs without the service that it wants."""
     first = administrator.first
-    administrator.fails(first, ["pcs", "cluster", "link", "update", "0", "options",
-                                "ping_interval=400"], "stop the cluster")
     shim = "/etc/systemd/system/corosync-qdevice.service"
     first.run(["mv", shim, "/run/"])
     administrator.fails(first, ["pcs", "cluster", "start"], "corosync-qdevice")
@@ -144,6 +149,8 @@ def body(lab, report):
         # Before the cut: in it, pcsd waits for its peers on the network.
         report.step("what pcs cannot do with a running cluster, and without the shim")
         impossible_with_pcs_later(administrator)
+        if SOAK:
+            impossible_without_shim(administrator)
     settle(lab)
 
     if SHELL == "pcs":
