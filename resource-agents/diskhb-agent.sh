@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # shellcheck shell=sh
 # What the diskhb resource agents have in common; read by them with ".". They set AGENT (ring,
-# quorum), the defaults of their parameters, and define meta_data, validate_parameters,
+# quorum, copy), the defaults of their parameters, and define meta_data, validate_parameters,
 # gather_values (prints NAME=VALUE lines) and tell_changes.
 #
-# They watch, and change nothing: neither start nor stop touches a daemon, so no recovery that
-# Pacemaker may choose can stop the ring that carries the cluster.
+# ring and quorum watch, and change nothing: neither start nor stop touches a daemon, so no recovery
+# that Pacemaker may choose can stop the ring that carries the cluster. copy has a process, and
+# defines what is marked below as "of an agent with a process".
 
 : "${OCF_ROOT:=/usr/lib/ocf}"
 : "${OCF_FUNCTIONS_DIR:=${OCF_ROOT}/lib/heartbeat}"
@@ -68,6 +69,13 @@ check_dampen() {
     fi
 }
 
+check_path() { # NAME VALUE
+    case $2 in
+        /?*) ;;
+        *) refuse_parameter "$1" "$2" "an absolute path" ;;
+    esac
+}
+
 check_boolean() { # NAME VALUE
     case $2 in
         1 | 0 | yes | no | true | false | on | off | True | False | TRUE | FALSE | YES | NO | ON | OFF) ;;
@@ -76,8 +84,10 @@ check_boolean() { # NAME VALUE
 }
 
 check_installed() {
-    [ -x "$DISKHB" ] ||
-        refuse "$OCF_ERR_INSTALLED" "there is no $DISKHB: install the package diskhb on this node"
+    for installed_program in $DISKHB ${PROGRAMS:-}; do
+        [ -x "$installed_program" ] || refuse "$OCF_ERR_INSTALLED" \
+            "there is no $installed_program: install the package diskhb on this node"
+    done
     have_binary attrd_updater ||
         refuse "$OCF_ERR_INSTALLED" "there is no attrd_updater: install the package pacemaker-cli-utils"
 }
@@ -118,8 +128,16 @@ log_event() {
     esac
 }
 
+# Of an agent with a process: starts it; ends it; leaves with its code if it does not run; refuses
+# values that a running one does not give.
+bring_up() { :; }
+bring_down() { :; }
+check_alive() { :; }
+judge_values() { :; }
+
 agent_start() {
     check_installed
+    bring_up
     refresh -B
     mkdir -p "$(dirname "$(state_file)")"
     remember || refuse "$OCF_ERR_GENERIC" "cannot write $(state_file)"
@@ -136,6 +154,7 @@ agent_stop() {
         fi
     fi
     rm -f "$(state_file)"
+    bring_down
     return "$OCF_SUCCESS"
 }
 
@@ -143,6 +162,7 @@ agent_monitor() {
     # Also where the package is not installed: there it does not run.
     [ -e "$(state_file)" ] || return "$OCF_NOT_RUNNING"
     check_installed
+    check_alive
     refresh -v
     remember || refuse "$OCF_ERR_GENERIC" "cannot write $(state_file)"
     if [ "$(value_of degraded)" = 1 ]; then
@@ -168,6 +188,7 @@ refresh() { # HOW
     else
         refuse_as_diskhb_does "$?" "$VALUES"
     fi
+    judge_values
     for refresh_name in $ATTRIBUTES; do
         publish "$1" "${OCF_RESKEY_prefix}-$refresh_name" "$(value_of "$refresh_name")"
     done

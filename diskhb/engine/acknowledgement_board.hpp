@@ -24,6 +24,13 @@ class acknowledgement_board {
         entries_[peer] = read;
     }
 
+    // Our life has ended. The next one has read nothing, also where a receiver hangs in its volume
+    // and does not write it down.
+    void forget() noexcept {
+        const std::lock_guard guard(lock_);
+        std::fill(entries_.begin(), entries_.end(), format::acknowledgement());
+    }
+
     // Asks for a table block by then; wakes the flusher if it must hurry more than it was told.
     void want_by(std::uint64_t by_ns) noexcept {
         std::shared_ptr<waker> to_wake;

@@ -10,13 +10,15 @@
 namespace diskhb::engine {
 
 flusher::flusher(const flusher_setup& setup, send_queue& queue, acknowledgement_board& board,
-                 ring::beat_log& beats, ring::counters& counts, send_observer& observer)
+                 ring::beat_log& beats, ring::counters& counts, const clock& time,
+                 send_observer& observer)
     : setup_(setup),
       slot_(static_cast<format::slot_index>(setup.node_id - 1)),
       queue_(&queue),
       board_(&board),
       beats_(&beats),
       counts_(&counts),
+      time_(&time),
       observer_(&observer),
       log_(setup.measures, setup.batch_bytes, setup.start),
       next_sequence_(setup.start.sequence),
@@ -231,7 +233,6 @@ std::uint32_t flusher::drain(std::span<std::byte> area, std::size_t& offset,
             } else if (one.destination < destinations_.size()) {
                 destinations_.set(one.destination);
             }
-            newest_frame_ns_ = std::max(newest_frame_ns_, one.submitted_ns);
             left(one);
         },
         [&](const format::frame& one) {
@@ -250,8 +251,9 @@ void flusher::write_table(std::uint64_t now_ns) noexcept {
     header.state = stopping_ ? format::node_state::stopped : format::node_state::running;
     header.incarnation = incarnation_;
     header.sequence = ++beat_;
-    // A client may have submitted a frame after this step took the time.
-    header.clock_ns = std::max(now_ns, newest_frame_ns_);
+    // After the acknowledgements were taken, and the frames: this thread may have been held up
+    // since the step took its time, and a reader counts from the beat that is echoed.
+    header.clock_ns = time_->now_ns();
     header.tail = log_.tail();
     header.tail_sequence = log_.tail_sequence();
     header.head = log_.head();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/acknowledgement_board.hpp"
+#include "engine/clock.hpp"
 #include "engine/flush_policy.hpp"
 #include "engine/latency.hpp"
 #include "engine/send_queue.hpp"
@@ -56,7 +57,8 @@ struct flusher_setup {
 class flusher {
   public:
     flusher(const flusher_setup& setup, send_queue& queue, acknowledgement_board& board,
-            ring::beat_log& beats, ring::counters& counts, send_observer& observer);
+            ring::beat_log& beats, ring::counters& counts, const clock& time,
+            send_observer& observer);
 
     // The life to write in, 0 for none; to be told before each step. Another life ends at once: a
     // write in flight is waited for, nothing more is written. Then the new one begins.
@@ -113,6 +115,7 @@ class flusher {
     acknowledgement_board* board_;
     ring::beat_log* beats_;
     ring::counters* counts_;
+    const clock* time_;  // the same as that of step(), and of the frames
     send_observer* observer_;
 
     io::channel* channel_ = nullptr;
@@ -127,7 +130,6 @@ class flusher {
     std::uint64_t next_sequence_;  // of the next frame taken from the queue
     std::uint64_t beat_ = 0;
     std::uint64_t last_write_ns_ = 0;
-    std::uint64_t newest_frame_ns_ = 0;  // the latest submission of a frame taken from the queue
 
     phase phase_ = phase::idle;
     unsigned in_flight_ = 0;

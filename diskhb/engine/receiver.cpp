@@ -376,8 +376,9 @@ peer_status receiver::status_of(const peer_entry& of, std::uint64_t now_ns,
 }
 
 std::vector<peer_status> receiver::peers(std::uint64_t now_ns, std::uint64_t our_end) const {
-    const std::lock_guard guard(lock_);
     std::vector<peer_status> copies;
+    copies.reserve(peers_.size());  // before the lock, which the flusher's thread needs too
+    const std::lock_guard guard(lock_);
     for (const auto& each : peers_) {
         copies.push_back(status_of(each, now_ns, our_end));
     }

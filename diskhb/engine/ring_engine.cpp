@@ -119,7 +119,7 @@ ring_engine::ring_engine(const ring_context& context, const format::superblock& 
       messages_(messages_of(*context.options, superblock), *context.queue, *context.counts,
                 *context.time),
       flusher_(flusher_of(context, superblock), *context.queue, board_, beats_, *context.counts,
-               *this),
+               *context.time, *this),
       receiver_(receiver_of(context, superblock, beats_, peers_here(*context.options),
                             ring::block_source::shared_volume),
                 board_, *context.counts, *this),
@@ -218,6 +218,9 @@ void ring_engine::live_as(std::uint64_t incarnation) noexcept {
     const std::lock_guard guard(lives_lock_);
     messages_.restart(incarnation);
     for_each_receiver([&](std::size_t, engine::receiver& each) { each.joined_as(incarnation); });
+    if (incarnation == 0) {
+        board_.forget();
+    }
     incarnation_.store(incarnation, std::memory_order_release);
 }
 

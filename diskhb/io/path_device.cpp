@@ -16,6 +16,7 @@
 #include <new>
 
 #include "io/block_device.hpp"
+#include "io/claim.hpp"
 #include "io/open_file.hpp"
 #include "io/posix_channel.hpp"
 #include "io/uring_channel.hpp"
@@ -92,6 +93,7 @@ class path_device final : public block_device {
 
     std::uint64_t size_bytes() const noexcept override { return measures_.size_bytes; }
     std::uint32_t block_bytes() const noexcept override { return measures_.block_bytes; }
+    int fd() const noexcept { return file_->fd(); }
 
     std::unique_ptr<channel> make_channel(unsigned depth) override {
         depth = std::clamp(depth, 1U, depth_max);
@@ -137,6 +139,22 @@ result<std::unique_ptr<block_device>> path_source::open() {
     }
     return std::unique_ptr<block_device>(
         std::make_unique<path_device>(std::move(file), *measures, how_));
+}
+
+boost::system::error_code claim(block_device& device, std::uint64_t offset,
+                                std::uint64_t bytes) noexcept {
+    const auto* const file = dynamic_cast<const path_device*>(&device);
+    if (file == nullptr) {
+        return {};
+    }
+    struct flock range {};  // l_pid must be 0
+    range.l_type = F_WRLCK;
+    range.l_whence = SEEK_SET;
+    range.l_start = static_cast<off_t>(offset);
+    range.l_len = static_cast<off_t>(bytes);
+    const bool is_taken =
+        fcntl(file->fd(), F_OFD_SETLK, &range) != 0 && (errno == EAGAIN || errno == EACCES);
+    return is_taken ? system_error(EBUSY) : boost::system::error_code();
 }
 
 boost::system::error_code transfer(channel& on, const request& wanted,

@@ -231,7 +231,8 @@ bool copy_job::implementation::open_target() {
     // Several writes at once, also to a file: io_uring wherever it is allowed.
     const auto how =
         options_.backend == io::backend::automatic ? io::backend::uring : options_.backend;
-    auto opened = replication::open_target(options_.source, *volume, options_.target, how);
+    auto opened = replication::open_target(options_.source, *volume, options_.target, how,
+                                           static_cast<format::slot_index>(options_.node_id - 1));
     if (!opened.device) {
         fail_open(target_, opened.error, opened.is_refused);
         return false;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "io/claim.hpp"
 #include "io/same_place.hpp"
 #include "io/volume.hpp"
 #include "io/volume_error.hpp"
@@ -32,7 +33,8 @@ std::string difference(const format::superblock& source, const format::superbloc
 }  // namespace
 
 copy_target open_target(const std::string& source_path, const format::superblock& source,
-                        const std::string& target_path, io::backend how) {
+                        const std::string& target_path, io::backend how,
+                        std::optional<format::slot_index> slot) {
     copy_target outcome;
     if (io::is_same_place(source_path, target_path)) {
         outcome.error = fmt::format("{}: is the volume that is to be copied itself", target_path);
@@ -43,6 +45,15 @@ copy_target open_target(const std::string& source_path, const format::superblock
     auto device = target.open();
     if (!device) {
         outcome.error = io::volume_error(target_path, device.error()).what();
+        return outcome;
+    }
+    // Before anything is read, which may wait for the same device.
+    if (slot &&
+        io::claim(**device, source.measures.table_offset(*slot), source.measures.block_bytes)) {
+        outcome.error = fmt::format(
+            "{}: another diskhb-copyd writes this node's slot there, or one that has ended left "
+            "writes behind that the device has not answered yet",
+            target_path);
         return outcome;
     }
     const auto pair = io::read_superblocks(**device, patience);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "format/superblock.hpp"
@@ -19,8 +20,10 @@ struct copy_target {
 
 // Opens it for writing and looks at its superblock, which must be that of the source: another
 // volume, or the source itself, must never be written over. What is the source under a name that
-// the host cannot tell is found out by slot_copier.
+// the host cannot tell is found out by slot_copier. With a slot, claims it (io/claim.hpp): what
+// another process of this host has under way to it must end first.
 copy_target open_target(const std::string& source_path, const format::superblock& source,
-                        const std::string& target_path, io::backend how);
+                        const std::string& target_path, io::backend how,
+                        std::optional<format::slot_index> slot = std::nullopt);
 
 }  // namespace diskhb::replication

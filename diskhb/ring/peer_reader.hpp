@@ -61,8 +61,8 @@ class peer_reader {
         none,         // the block is the one seen before, or a new life's first
         rejected,     // it failed its checks and was counted
         first_sight,  // an intact block, the first of this peer
-        beat,         // a newer block of the same incarnation, or one of a life that is newer; running
-        farewell,     // likewise, stopped
+        beat,      // a newer block of the same incarnation, or one of a life that is newer; running
+        farewell,  // likewise, stopped
     };
     // The peer's block as it came with a read of the table.
     news on_table(std::span<const std::byte> block, const read_times& when) noexcept;

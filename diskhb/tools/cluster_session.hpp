@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "control/control_client.hpp"
 #include "plugin/corosync/corosync_client.hpp"
 #include "plugin/daemon/cluster_config.hpp"
 #include "plugin/watch/event_text.hpp"
-#include "tools/control_client.hpp"
 #include "tools/group_agent.hpp"
 
 namespace diskhb::tools {

@@ -28,9 +28,14 @@ corosync::link_report ask_corosync() {
     }
     const auto report = answer.get();
     if (!report) {
+        const auto error = report.error();
+        const bool is_forbidden = error == corosync::to_error(CS_ERR_ACCESS) ||
+                                  error == corosync::to_error(CS_ERR_SECURITY);
         throw setup_error(
-            report.error() == corosync::to_error(CS_ERR_ACCESS) ? exit_permission : exit_no_daemon,
-            fmt::format("Corosync: {}; does it run?", report.error().message()));
+            is_forbidden ? exit_permission : exit_no_daemon,
+            fmt::format("Corosync: {}; {}", error.message(),
+                        is_forbidden ? "run as root, or as whom /etc/corosync/uidgid.d names"
+                                     : "does it run?"));
     }
     return *report;
 }

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // diskhb measure: what the volume takes for a read and a write, the timers of knet and totem that
-// follow, and what is unsafe in those of the present corosync.conf.
+// follow, and what is unsafe in those of the present corosync.conf. Of a ring between two sites the
+// running diskhbd tells how long the copies take.
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "diskhb/copy.hpp"
 #include "diskhb/node.hpp"
 #include "plugin/corosync/timer_advice.hpp"
+#include "tools/copy_lag.hpp"
 #include "tools/text.hpp"
 #include "tools/verbs.hpp"
 #include "tools/volume_meter.hpp"
@@ -25,6 +30,7 @@ constexpr const char* conf_path_default = "/etc/corosync/corosync.conf";
 struct measure_command {
     std::string path;
     std::string conf_path;  // empty: the default, if it is there
+    std::string socket = control_socket_default;
     unsigned seconds = 10;
     unsigned link = 1;
     unsigned nodes = 0;  // 0: as many as corosync.conf lists, or as the volume has slots
@@ -35,6 +41,7 @@ struct measure_command {
 struct findings {
     volume_times volume;
     bool write_assumed = false;
+    std::optional<copy_lag> copies;  // if the ring has receive volumes
     unsigned nodes = 0;
     corosync::ring_times ring;
     corosync::timers advised;
@@ -118,6 +125,14 @@ findings gather(const measure_command& command) {
                                     static_cast<std::uint64_t>(read_us), poll_idle_us);
     };
     found.ring = {one_way(write.p999_us, read.p999_us), one_way(write.max_us, read.max_us)};
+    // What rests on the ordinary lag is made of round trips, so half of one is one way; what rests
+    // on the longest may have been spent on one way alone.
+    found.copies = ask_copy_lag(command.socket, command.path);
+    if (found.copies) {
+        auto& ring = found.ring;
+        ring.one_way_us_p999 = std::max(ring.one_way_us_p999, found.copies->us_p99 / 2);
+        ring.one_way_us_max = std::max(ring.one_way_us_max, found.copies->us_max);
+    }
     found.advised = corosync::advise_timers(found.ring, found.nodes);
     if (conf) {
         found.conf_path = conf->path;
@@ -138,6 +153,13 @@ const char* severity_text(const timer_warning& warning) {
     return warning.how_bad == timer_warning::severity::unsafe ? "unsafe" : "advice";
 }
 
+json copies_json(const copy_lag& copies) {
+    return {{"ring", copies.ring},
+            {"nodes", copies.nodes},
+            {"unheard", copies.unheard},
+            {"lag_us", {{"p99", copies.us_p99}, {"max", copies.us_max}}}};
+}
+
 void print_json(const measure_command& command, const findings& found) {
     const auto& advised = found.advised;
     json report{
@@ -147,6 +169,7 @@ void print_json(const measure_command& command, const findings& found) {
         {"read_us", times_json(found.volume.read)},
         {"write_us", found.volume.write ? times_json(*found.volume.write) : json()},
         {"write_assumed", found.write_assumed},
+        {"copies", found.copies ? copies_json(*found.copies) : json()},
         {"one_way_us", {{"p999", found.ring.one_way_us_p999}, {"max", found.ring.one_way_us_max}}}};
     report["timers"] = {
         {"token", advised.token_ms},
@@ -189,6 +212,19 @@ void print_times(const findings& found) {
             "write a block   not measured, taken as 3 reads (leave out --read-only: it "
             "writes to a\n                block that belongs to nobody, and harms no "
             "cluster)\n");
+    }
+    if (found.copies) {
+        fmt::print("to nodes {} and back by copies: {:.1f} ms (p99), {:.1f} ms (max)\n",
+                   fmt::join(found.copies->nodes, ", "),
+                   static_cast<double>(found.copies->us_p99) / 1000,
+                   static_cast<double>(found.copies->us_max) / 1000);
+    }
+    if (found.copies && !found.copies->unheard.empty()) {
+        fmt::print("{}\n",
+                   in_colour(colour::bad,
+                             fmt::format("nodes {} have acknowledged nothing yet: what follows "
+                                         "does not know of their copies",
+                                         fmt::join(found.copies->unheard, ", "))));
     }
     fmt::print("one way over the ring, from idle: {:.1f} ms (p99.9), {:.1f} ms (max)\n",
                static_cast<double>(found.ring.one_way_us_p999) / 1000,
@@ -272,6 +308,10 @@ verb add_measure(CLI::App& app) {
         ->capture_default_str();
     command->add_option("--nodes", options->nodes, "nodes of the cluster (default: as listed)")
         ->check(CLI::Range(2, 128));
+    command
+        ->add_option("--socket", options->socket,
+                     "the control socket of diskhbd, which knows the copies' lag")
+        ->capture_default_str();
     command->add_flag("--json", options->json, "print JSON");
     return {command, [options] { return run_measure(*options); }};
 }

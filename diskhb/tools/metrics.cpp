@@ -74,7 +74,15 @@ void gauge_seconds(exposition& out, const std::string& name, const std::string& 
 void add_latency(exposition& out, const std::string& name, const std::string& help, labels names,
                  const json& object, const char* key_us, const char* quantile) {
     names.emplace_back("quantile", quantile);
-    out.gauge(name, help, names, number_of(object, key_us) / 1e6);
+    out.add(name, "summary", help, names, number_of(object, key_us) / 1e6);
+}
+
+// The median and 99 %, of the members KEY_p50 and KEY_p99.
+void add_latencies(exposition& out, const std::string& name, const std::string& help,
+                   const labels& names, const json& object, const std::string& key_us) {
+    for (const auto& [suffix, quantile] : {std::pair("_p50", "0.5"), std::pair("_p99", "0.99")}) {
+        add_latency(out, name, help, names, object, (key_us + suffix).c_str(), quantile);
+    }
 }
 
 void add_daemon(exposition& out, const char* daemon, const json& reply) {
@@ -113,10 +121,15 @@ void add_peer(exposition& out, const std::string& ring, const json& peer) {
     const labels names = {{"ring", ring},
                           {"node", fmt::format("{:.0f}", number_of(peer, "node"))},
                           {"name", text_of(peer, "name")}};
+    const auto state = text_of(peer, "state");
     out.gauge("diskhb_peer_alive", "Whether the node's beat goes on, on the volume.", names,
-              one_if(text_of(peer, "state") == "alive"));
+              one_if(state == "alive" || state == "late"));
+    out.gauge("diskhb_peer_late", "Whether the node reads later than the read deadline.", names,
+              one_if(state == "late"));
     out.gauge("diskhb_peer_acknowledges", "Whether the node reads what this one writes.", names,
               one_if(flag_of(peer, "acknowledges_us")));
+    out.gauge("diskhb_peer_hears_this_node", "Whether the node goes on reading our beats.", names,
+              one_if(flag_of(peer, "hears_us")));
     gauge_seconds(out, "diskhb_peer_heard_ago_seconds", "Time since the node's last new beat.",
                   names, peer, "heard_ago_ms");
     out.gauge("diskhb_peer_unread_frames", "Frames of this node that the other has not read yet.",
@@ -125,38 +138,129 @@ void add_peer(exposition& out, const std::string& ring, const json& peer) {
                 number_of(peer, "frames_read"));
     out.counter("diskhb_peer_frames_lost_total", "Frames of the node that were lost.", names,
                 number_of(peer, "frames_lost"));
+    add_latencies(out, "diskhb_peer_lag_seconds",
+                  "From a write to the node's word that it is read.", names, peer, "lag_us");
+    out.gauge("diskhb_peer_lag_most_seconds", "The longest of these since the daemon was started.",
+              names, number_of(peer, "lag_us_most") / 1e6);
+    out.counter("diskhb_peer_deadline_breaches_total", "Writes read later than the read deadline.",
+                names, number_of(peer, "deadline_breaches"));
+    out.counter("diskhb_peer_deadline_bursts_total", "Times the node became late.", names,
+                number_of(peer, "deadline_bursts"));
+}
+
+void add_ring_states(exposition& out, const std::string& name, const std::string& help,
+                     const labels& names, const json& reply) {
+    for (const auto state :
+         {ring_state::waiting_for_volume, ring_state::watching_slot, ring_state::running,
+          ring_state::volume_lost, ring_state::refused, ring_state::stopped}) {
+        auto with_state = names;
+        with_state.emplace_back("state", ring_state_name(state));
+        out.gauge(name, help, with_state,
+                  one_if(text_of(reply, "state") == ring_state_name(state)));
+    }
+}
+
+// A volume that other nodes' writes are copied to, and that is only read here.
+void add_receive_area(exposition& out, const std::string& ring, const json& area) {
+    const labels names = {{"ring", ring}, {"volume", text_of(area, "volume")}};
+    auto with_nodes = names;
+    std::string nodes;
+    for (const auto& node : list_of(area, "nodes")) {
+        nodes += fmt::format("{}{}", nodes.empty() ? "" : ",", node.dump());
+    }
+    with_nodes.emplace_back("nodes", nodes);
+    out.gauge("diskhb_receive_info", "Nodes that are read from a receive volume; always 1.",
+              with_nodes, 1);
+    add_ring_states(out, "diskhb_receive_state",
+                    "State of a receive volume: 1 for the one that it is in.", names, area);
+    gauge_seconds(out, "diskhb_receive_read_ago_seconds", "Time since its table was read.", names,
+                  area, "seen_ago_ms");
+    gauge_seconds(out, "diskhb_receive_io_pending_seconds", "Age of the oldest read under way.",
+                  names, area, "io_pending_ms");
+    add_latencies(out, "diskhb_receive_read_latency_seconds", "Time of a read of the volume.",
+                  names, area, "read_latency_us");
+}
+
+void add_copy_command(exposition& out, const labels& names, const json& copy) {
+    out.gauge("diskhb_copy_run_seconds", "How long the last run of the command took.", names,
+              number_of(copy, "last_run_ms") / 1000);
+    out.counter("diskhb_copy_runs_total", "Runs of the copy command.", names,
+                number_of(copy, "runs"));
+    out.counter("diskhb_copy_failures_total", "Runs that failed.", names,
+                number_of(copy, "failures"));
+    out.counter("diskhb_copy_timeouts_total", "Runs that were killed.", names,
+                number_of(copy, "timeouts"));
+    out.counter("diskhb_copy_writes_total", "Writes that the runs were for.", names,
+                number_of(copy, "flushes"));
+}
+
+void add_copy_builtin(exposition& out, const labels& names, const json& copy) {
+    add_latencies(out, "diskhb_copy_lag_seconds", "From finding a write to its copy on the target.",
+                  names, copy, "lag_us");
+    out.gauge("diskhb_copy_lag_most_seconds", "The longest of these since diskhb-copyd started.",
+              names, number_of(copy, "lag_us_most") / 1e6);
+    out.counter("diskhb_copy_blocks_announced_total", "Table blocks written to the target.", names,
+                number_of(copy, "blocks_announced"));
+    out.counter("diskhb_copy_ring_bytes_total", "Bytes of the ring written to the target.", names,
+                number_of(copy, "ring_bytes_written"));
+}
+
+// How this node's writes reach the other site.
+void add_copy(exposition& out, const std::string& ring, const json& copy) {
+    const auto mode = text_of(copy, "mode");
+    if (mode.empty() || mode == "none") {
+        return;
+    }
+    const labels names = {{"ring", ring}};
+    out.gauge("diskhb_copy_info", "Who copies this node's writes; always 1.",
+              {{"ring", ring}, {"mode", mode}}, 1);
+    out.counter("diskhb_copy_peer_requests_total", "Requests of other nodes to copy now.", names,
+                number_of(copy, "peer_requests"));
+    if (mode == "storage") {
+        return;  // which says nothing of it
+    }
+    const auto state = text_of(copy, "state");
+    out.gauge("diskhb_copy_ok", "Whether the writes are copied without a failure.", names,
+              one_if(state == "copying" || state == "idle" || state == "running"));
+    gauge_seconds(out, "diskhb_copy_behind_seconds", "Age of the oldest write not copied yet.",
+                  names, copy, "behind_ms");
+    out.counter("diskhb_copy_requests_total", "Requests of this node to copy now.", names,
+                number_of(copy, "requests"));
+    if (mode == "builtin") {
+        add_copy_builtin(out, names, copy);
+    } else {
+        add_copy_command(out, names, copy);
+    }
 }
 
 void add_ring(exposition& out, const json& reply) {
     const auto ring = text_of(reply, "interface");
     const labels names = {{"ring", ring}};
-    for (const auto state :
-         {ring_state::waiting_for_volume, ring_state::watching_slot, ring_state::running,
-          ring_state::volume_lost, ring_state::refused, ring_state::stopped}) {
-        const auto* const name = ring_state_name(state);
-        out.gauge("diskhb_ring_state", "State of the ring: 1 for the one that it is in.",
-                  {{"ring", ring}, {"state", name}}, one_if(text_of(reply, "state") == name));
-    }
+    add_ring_states(out, "diskhb_ring_state", "State of the ring: 1 for the one that it is in.",
+                    names, reply);
     out.gauge("diskhb_ring_interface_up", "Whether the interface of the ring is up.", names,
               one_if(flag_of(reply, "interface_up")));
     gauge_seconds(out, "diskhb_ring_io_pending_seconds", "Age of the oldest I/O under way.", names,
                   reply, "io_pending_ms");
-    for (const auto& [key, quantile] : {std::pair("p50", "0.5"), std::pair("p99", "0.99")}) {
-        add_latency(out, "diskhb_ring_write_latency_seconds", "Time of a write to the volume.",
-                    names, reply, fmt::format("write_latency_us_{}", key).c_str(), quantile);
-    }
-    for (const auto& [key, quantile] : {std::pair("p50", "0.5"), std::pair("p99", "0.99")}) {
-        add_latency(out, "diskhb_ring_read_latency_seconds", "Time of a read of the volume.", names,
-                    reply, fmt::format("read_latency_us_{}", key).c_str(), quantile);
-    }
+    add_latencies(out, "diskhb_ring_write_latency_seconds", "Time of a write to the volume.", names,
+                  reply, "write_latency_us");
+    add_latencies(out, "diskhb_ring_read_latency_seconds", "Time of a read of the volume.", names,
+                  reply, "read_latency_us");
     out.gauge("diskhb_ring_memory_bytes", "Buffers of the ring, fixed at start.", names,
               number_of(reply, "memory_bytes"));
     gauge_seconds(out, "diskhb_ring_ttl_seconds", "Age at which a frame is dropped.", names, reply,
                   "ttl_ms");
+    gauge_seconds(out, "diskhb_ring_read_deadline_seconds",
+                  "Time in which others should read what is written.", names, reply,
+                  "read_deadline_ms");
     add_counters(out, ring, reply);
     for (const auto& peer : list_of(reply, "peers")) {
         add_peer(out, ring, peer);
     }
+    for (const auto& area : list_of(reply, "receive")) {
+        add_receive_area(out, ring, area);
+    }
+    add_copy(out, ring, object_of(reply, "copy"));
 }
 
 void add_quorum_volume(exposition& out, const json& volume) {

@@ -17,9 +17,10 @@
 #include <fstream>
 #include <memory>
 
+#include "diskhb/copy.hpp"
 #include "diskhb/error.hpp"
 #include "plugin/quorum/quorum_config.hpp"
-#include "tools/control_client.hpp"
+#include "tools/daemon_status.hpp"
 #include "tools/metrics.hpp"
 #include "tools/verbs.hpp"
 
@@ -29,7 +30,6 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
-using json = nlohmann::ordered_json;
 
 constexpr std::chrono::seconds answer_timeout{2};
 constexpr std::chrono::seconds request_timeout{5};
@@ -43,22 +43,13 @@ struct metrics_command {
     std::string listen;
 };
 
-// Null if the daemon does not answer, which is a metric too.
-json ask(const std::string& socket, const char* daemon) {
-    try {
-        control_client client(socket, daemon);
-        return client.demand({{"verb", "status"}}, answer_timeout);
-    } catch (const setup_error& problem) {
-        if (problem.exit_code() == exit_permission) {
-            throw;
-        }
-        return nullptr;
-    }
-}
-
 std::string gather(const metrics_command& command) {
-    return metrics_text(ask(command.ring_socket, "diskhbd"),
-                        ask(command.quorum_socket, "diskhb-quorumd"));
+    // A daemon that does not answer is a metric too.
+    const auto status_of = [](const std::string& socket, const char* daemon) {
+        return daemon_status_if_any(socket, daemon, answer_timeout).status;
+    };
+    return metrics_text(status_of(command.ring_socket, "diskhbd"),
+                        status_of(command.quorum_socket, "diskhb-quorumd"));
 }
 
 // Whoever reads the file finds the old text or the new one, never a part.

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "control/control_client.hpp"
 #include "diskhb/error.hpp"
-#include "tools/control_client.hpp"
 #include "tools/text.hpp"
 #include "tools/verbs.hpp"
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "plugin/quorum/quorum_config.hpp"
-#include "tools/control_client.hpp"
+#include "tools/daemon_status.hpp"
 #include "tools/quorum_attributes.hpp"
 #include "tools/quorum_commands.hpp"
 #include "tools/quorum_status_text.hpp"
@@ -15,7 +15,6 @@ namespace diskhb::tools {
 namespace {
 
 using json = nlohmann::ordered_json;
-constexpr std::chrono::seconds answer_timeout{5};
 
 struct quorum_status_command {
     std::string socket = quorum::quorum_socket_default;
@@ -25,15 +24,9 @@ struct quorum_status_command {
 
 // A daemon that does not answer is a state like any other to the agent.
 void print_attributes(const quorum_status_command& command) {
-    try {
-        control_client client(command.socket, "diskhb-quorumd");
-        fmt::print("{}", quorum_attributes(client.demand({{"verb", "status"}}, answer_timeout)));
-    } catch (const setup_error& problem) {
-        if (problem.exit_code() != exit_no_daemon) {
-            throw;
-        }
-        fmt::print("{}", quorum_attributes_without_daemon(problem.what()));
-    }
+    const auto answer = daemon_status_if_any(command.socket, "diskhb-quorumd");
+    fmt::print("{}", answer.status.is_null() ? quorum_attributes_without_daemon(answer.problem)
+                                             : quorum_attributes(answer.status));
 }
 
 int run_quorum_status(const quorum_status_command& command) {
@@ -41,8 +34,7 @@ int run_quorum_status(const quorum_status_command& command) {
         print_attributes(command);
         return exit_ok;
     }
-    control_client client(command.socket, "diskhb-quorumd");
-    const auto reply = client.demand({{"verb", "status"}}, answer_timeout);
+    const auto reply = daemon_status(command.socket, "diskhb-quorumd");
     if (command.json) {
         fmt::print("{}\n", reply.dump(2, ' ', false, json::error_handler_t::replace));
     } else {

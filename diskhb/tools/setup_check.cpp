@@ -114,6 +114,9 @@ class checker {
         const auto nodes = std::max<std::size_t>(input_.conf.nodes.size(), 2);
         const auto advised = corosync::advise_timers(times, static_cast<unsigned>(nodes));
         for (const auto& warning : corosync::check_timers(input_.conf, link, times, advised)) {
+            if (warning.key == "totem.crypto_cipher") {
+                continue;  // said of the file as a whole
+            }
             add(warning.how_bad == corosync::timer_warning::severity::unsafe ? severity::error
                                                                              : severity::advice,
                 fmt::format("{} = {}: {} {}", warning.key, warning.value, warning.problem,
@@ -125,7 +128,7 @@ class checker {
         const auto model = input_.conf.find("quorum.device.model");
         const bool is_ours = model && *model == "disk";
         if (is_ours && input_.has_pcs && !input_.has_shim) {
-            add(severity::error,
+            add(severity::advice,
                 "pcs is installed, and corosync.conf has a quorum device, but there is no service "
                 "corosync-qdevice: pcs cluster start would not start Pacemaker; install "
                 "diskhb-qdevice-shim");

@@ -128,16 +128,18 @@ class planner {
                 {"systemctl", "enable", "--now", "diskhb-quorumd.service"});
         }
         add_agent_steps();
-        run("see that all is well", {"diskhb", "setup", "--check"});
+        run("see that all is well: once all of this has been done on all nodes",
+            {"diskhb", "setup", "--check"});
+        plan_.steps.back().may_fail = true;
         return std::move(plan_);
     }
 
   private:
     void run(std::string what, words command) {
-        plan_.steps.push_back({std::move(what), std::move(command), {}, {}, false});
+        plan_.steps.push_back({std::move(what), std::move(command), {}, {}, false, false});
     }
     void say(std::string what, words command = {}) {
-        plan_.steps.push_back({std::move(what), std::move(command), {}, {}, true});
+        plan_.steps.push_back({std::move(what), std::move(command), {}, {}, true, false});
     }
 
     // Nothing is added when another node has brought the link already, or the configuration is
@@ -280,7 +282,11 @@ class planner {
     }
 
     void add_agent_steps() {
-        if (!input_.with_agents || input_.pending_link) {
+        if (!input_.with_agents) {
+            return;
+        }
+        if (input_.pending_link) {
+            add_cleanup();
             return;
         }
         add_agent("ring", "5s");
@@ -294,6 +300,18 @@ class planner {
                         "diskhb-network", "eq", "1"}
                 : words{"crm", "configure", "location", "RESOURCE-network", "RESOURCE", "rule",
                         "100000:", "diskhb-network", "eq", "1"});
+    }
+
+    // The agents were made on the first node, and could not start here before there was a ring.
+    void add_cleanup() {
+        for (const auto* const id : {"diskhb-ring", "diskhb-quorum"}) {
+            if (id == std::string("diskhb-quorum") && !input_.with_quorum) {
+                continue;
+            }
+            run(fmt::format("let the agent {} start here, if it has tried before", id),
+                {"crm_resource", "--cleanup", "--resource", id, "--node", input_.node_name});
+            plan_.steps.back().may_fail = true;
+        }
     }
 
     void add_agent(const std::string& name, const std::string& interval) {

@@ -19,6 +19,7 @@ struct setup_input {
     corosync::corosync_conf conf;
     std::string conf_text;
     std::vector<corosync::ip_address> local_addresses;  // of this host: their networks are taken
+    std::string node_name;  // of this host; empty if it is none of the cluster's
     std::string volume;
     std::string interface = "dhb0";
     std::string network;  // "10.9.1.0/24"; empty: a free one is looked for
@@ -39,7 +40,8 @@ struct setup_step {
     std::vector<std::string> command;  // empty: only said
     std::string file;                  // a file to be written with `content`, unless it is there
     std::string content;
-    bool by_hand = false;  // not run by --apply: `what` says why
+    bool by_hand = false;   // not run by --apply: `what` says why
+    bool may_fail = false;  // --apply goes on all the same: what it finds is for the reader
 };
 
 struct setup_plan {

@@ -14,12 +14,13 @@
 #include <fstream>
 #include <memory>
 
+#include "diskhb/copy.hpp"
 #include "diskhb/node.hpp"
 #include "plugin/corosync/link_states.hpp"
 #include "plugin/daemon/cluster_config.hpp"
 #include "tools/configured_rings.hpp"
-#include "tools/control_client.hpp"
 #include "tools/corosync_answer.hpp"
+#include "tools/daemon_status.hpp"
 #include "tools/setup_check.hpp"
 #include "tools/setup_plan.hpp"
 #include "tools/verbs.hpp"
@@ -133,6 +134,9 @@ setup_plan make_plan(const setup_command& command) {
     const auto host = corosync::read_host_identity();
     input.local_addresses = host.addresses;
     input.pending_link = pending_link(input.conf, host);
+    if (const auto* const node = corosync::find_local_node(input.conf, host); node != nullptr) {
+        input.node_name = node->name;
+    }
     input.volume = command.volume;
     input.interface = command.interface;
     input.network = command.network;
@@ -149,7 +153,7 @@ setup_plan make_plan(const setup_command& command) {
     return plan_setup(input);
 }
 
-void run_command(const std::vector<std::string>& words) {
+bool run_command(const std::vector<std::string>& words) {
     std::vector<char*> arguments;
     for (const auto& word : words) {
         arguments.push_back(const_cast<char*>(word.c_str()));
@@ -164,12 +168,7 @@ void run_command(const std::vector<std::string>& words) {
     int status = 0;
     while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        throw setup_error(exit_failed,
-                          fmt::format("{} did not succeed; what was done before it stays, and "
-                                      "diskhb setup may be run again",
-                                      words[0]));
-    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 // A file that is replaced is kept beside it.
@@ -201,7 +200,13 @@ void apply(const setup_plan& plan) {
             write_file(step);
         }
         if (!step.command.empty()) {
-            run_command(step.command);
+            const bool is_done = run_command(step.command);
+            if (!is_done && !step.may_fail) {
+                throw setup_error(exit_failed,
+                                  fmt::format("{} did not succeed; what was done before it stays, "
+                                              "and diskhb setup may be run again",
+                                              step.command[0]));
+            }
         }
     }
 }
@@ -213,8 +218,7 @@ int run_check(const setup_command& command) {
         input.ring_links = links_of(configured_rings(command.config));
     }
     try {
-        control_client client(command.socket, "diskhbd");
-        input.status = client.demand({{"verb", "status"}}, std::chrono::seconds(5));
+        input.status = daemon_status(command.socket, "diskhbd");
     } catch (const setup_error& problem) {
         input.status_problem = problem.what();
     }

@@ -2,13 +2,17 @@
 // diskhb status: what the running diskhbd says of its rings and peers.
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 
+#include "diskhb/copy.hpp"
 #include "diskhb/error.hpp"
 #include "plugin/daemon/cluster_config.hpp"
 #include "tools/cluster_status.hpp"
-#include "tools/control_client.hpp"
+#include "tools/daemon_status.hpp"
+#include "tools/pacemaker_answer.hpp"
 #include "tools/reply_text.hpp"
 #include "tools/route_text.hpp"
 #include "tools/text.hpp"
@@ -18,11 +22,11 @@ namespace diskhb::tools {
 namespace {
 
 using json = nlohmann::ordered_json;
-constexpr std::chrono::seconds answer_timeout{5};
 
 struct status_command {
     std::string socket = control_socket_default;
     std::string config = daemon::config_path_default;
+    std::string pacemaker_helper = pacemaker_helper_default;
     bool cluster = false;
     bool json = false;
 };
@@ -141,27 +145,7 @@ void print_ring(const json& ring) {
     print_counters(ring, "routed", "counters of the interface of the routes");
 }
 
-int run_cluster_status(const status_command& command) {
-    const auto picture = ask_cluster(command.config, command.socket);
-    if (command.json) {
-        fmt::print("{}\n",
-                   cluster_json(picture).dump(2, ' ', false, json::error_handler_t::replace));
-    } else {
-        fmt::print("{}", cluster_text(picture));
-    }
-    return exit_ok;
-}
-
-int run_status(const status_command& command) {
-    if (command.cluster) {
-        return run_cluster_status(command);
-    }
-    control_client client(command.socket);
-    const auto reply = client.demand({{"verb", "status"}}, answer_timeout);
-    if (command.json) {
-        fmt::print("{}\n", reply.dump(2, ' ', false, json::error_handler_t::replace));
-        return exit_ok;
-    }
+void print_status(const json& reply) {
     fmt::print("node {} of cluster {}, diskhbd {}, up {}\n", node_text(reply),
                in_colour(colour::bold, text_of(reply, "cluster_name")), text_of(reply, "version"),
                duration_text(number_of(reply, "uptime_s")));
@@ -169,6 +153,55 @@ int run_status(const status_command& command) {
         print_ring(ring);
     }
     print_routes(reply);
+}
+
+// What the other nodes and Pacemaker say, and why if they do not: no failure of this command.
+struct cluster_answer {
+    json value;
+    std::string text;
+};
+
+cluster_answer ask_around(const status_command& command) {
+    cluster_answer answer;
+    try {
+        const auto picture = ask_cluster(command.config, command.socket);
+        answer.value = cluster_json(picture);
+        answer.value["error"] = "";
+        answer.text = "\n" + cluster_text(picture);
+    } catch (const setup_error& problem) {
+        answer.value = {{"nodes", json::array()}, {"error", problem.what()}};
+        answer.text = fmt::format("\ncluster: {}\n", printable(problem.what()));
+    }
+    answer.value["pacemaker"] = ask_pacemaker(command.pacemaker_helper, status_timeout);
+    answer.text += pacemaker_text(answer.value["pacemaker"]);
+    return answer;
+}
+
+int run_status(const status_command& command) {
+    cluster_answer cluster;
+    if (command.cluster) {
+        cluster = ask_around(command);
+    }
+    json reply;
+    try {
+        reply = daemon_status(command.socket, "diskhbd");
+    } catch (const setup_error&) {
+        // What the cluster says is worth the most when diskhbd is gone.
+        if (command.cluster && !command.json) {
+            fmt::print("{}", cluster.text);
+            (void)std::fflush(stdout);
+        }
+        throw;
+    }
+    if (command.json) {
+        if (command.cluster) {
+            reply["cluster"] = std::move(cluster.value);
+        }
+        fmt::print("{}\n", reply.dump(2, ' ', false, json::error_handler_t::replace));
+        return exit_ok;
+    }
+    print_status(reply);
+    fmt::print("{}", cluster.text);
     return exit_ok;
 }
 
@@ -180,9 +213,14 @@ verb add_status(CLI::App& app) {
         app.add_subcommand("status", "Show the rings and peers of the running diskhbd");
     command->add_option("--socket", options->socket, "the control socket of diskhbd")
         ->capture_default_str();
-    auto* const cluster = command->add_flag("--cluster", options->cluster,
-                                            "show what every node of the cluster sees instead");
-    command->add_option("--config", options->config, "diskhb.toml, with --cluster")
+    auto* const cluster = command->add_flag(
+        "--cluster", options->cluster, "also what every node of the cluster sees, and Pacemaker");
+    command->add_option("--config", options->config, "diskhb.toml, to find the cluster")
+        ->needs(cluster)
+        ->capture_default_str();
+    command
+        ->add_option("--pacemaker-helper", options->pacemaker_helper,
+                     "the program that asks Pacemaker")
         ->needs(cluster)
         ->capture_default_str();
     command->add_flag("--json", options->json, "print JSON, with all counters");

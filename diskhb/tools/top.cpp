@@ -52,11 +52,54 @@ double loss_rate(const json& before, const json& now, double seconds) {
 
 std::string peer_line(const json& before, const json& peer, double seconds) {
     const auto state = text_of(peer, "state");
-    return fmt::format("  {:<20}{}{:>12}{:>12}{:>10}{:>10.0f}\n", node_text(peer),
-                       state_text(state, state == "alive", 10), age_text(peer, "heard_ago_ms"),
+    // What it says it has read; alive and deaf means that the way from here to there is cut.
+    const bool is_deaf = (state == "alive" || state == "late") && peer.contains("hears_us") &&
+                         !flag_of(peer, "hears_us");
+    return fmt::format("  {:<20}{}{:>12}{:>12}{:>10}{:>10.0f}{:>9.1f} ms{:>9.1f} ms{:>10.0f}{}\n",
+                       node_text(peer), state_text(state, state == "alive", 10),
+                       age_text(peer, "heard_ago_ms"),
                        quantity(rate(before, peer, "frames_read", seconds)),
                        quantity(rate(before, peer, "frames_lost", seconds)),
-                       number_of(peer, "unread_by_peer"));
+                       number_of(peer, "unread_by_peer"), number_of(peer, "lag_us_p50") / 1000,
+                       number_of(peer, "lag_us_p99") / 1000, number_of(peer, "deadline_breaches"),
+                       is_deaf ? in_colour(colour::bad, "  does not hear us") : "");
+}
+
+std::string receive_line(const json& area) {
+    const auto state = text_of(area, "state");
+    std::string nodes;
+    for (const auto& node : list_of(area, "nodes")) {
+        nodes += fmt::format("{}{}", nodes.empty() ? "" : ", ", node.dump());
+    }
+    return fmt::format(
+        "  from nodes {} by {}: {}, read {} ago, reads take {:.0f} us (p99 {:.0f})\n", nodes,
+        text_of(area, "volume"), state_text(state, state == "running", 0),
+        age_text(area, "seen_ago_ms"), number_of(area, "read_latency_us_p50"),
+        number_of(area, "read_latency_us_p99"));
+}
+
+// How this node's writes reach the other site; nothing for a ring on one volume.
+std::string copy_line(const json& before, const json& copy, double seconds) {
+    const auto mode = text_of(copy, "mode");
+    const auto state = text_of(copy, "state");
+    if (mode != "builtin" && mode != "command") {
+        return mode == "storage" ? "  copied by the storage\n" : "";
+    }
+    const bool good = state == "copying" || state == "idle" || state == "running";
+    const auto head = fmt::format("  copied by {}: {}, {:.1f} ms behind, ",
+                                  mode == "builtin" ? "diskhb-copyd" : "a command",
+                                  state_text(state, good, 0), number_of(copy, "behind_ms"));
+    if (mode == "builtin") {
+        return head + fmt::format("lag {:.1f} ms (p99 {:.1f}), {}/s, {}B/s\n",
+                                  number_of(copy, "lag_us_p50") / 1000,
+                                  number_of(copy, "lag_us_p99") / 1000,
+                                  quantity(rate(before, copy, "blocks_announced", seconds)),
+                                  quantity(rate(before, copy, "ring_bytes_written", seconds)));
+    }
+    return head + fmt::format("a run takes {:.1f} ms, {}/s, {:.0f} failed\n",
+                              number_of(copy, "last_run_ms"),
+                              quantity(rate(before, copy, "runs", seconds)),
+                              number_of(copy, "failures"));
 }
 
 std::string ring_part(const json& before, const json& ring, double seconds) {
@@ -86,8 +129,14 @@ std::string ring_part(const json& before, const json& ring, double seconds) {
                  rate(old, counters, "ring_reads", seconds)),
         number_of(ring, "read_latency_us_p50"), number_of(ring, "read_latency_us_p99"),
         number_of(ring, "io_pending_ms"));
-    text += fmt::format("  {:<20}{:<10}{:>12}{:>12}{:>10}{:>10}\n", "node", "state", "heard ago",
-                        "frames/s", "lost/s", "unread");
+    for (const auto& area : list_of(ring, "receive")) {
+        text += receive_line(area);
+    }
+    text += copy_line(before.is_null() ? json() : object_of(before, "copy"),
+                      object_of(ring, "copy"), seconds);
+    text +=
+        fmt::format("  {:<20}{:<10}{:>12}{:>12}{:>10}{:>10}{:>12}{:>12}{:>10}\n", "node", "state",
+                    "heard ago", "frames/s", "lost/s", "unread", "lag", "lag p99", "breaches");
     for (const auto& peer : list_of(ring, "peers")) {
         text += peer_line(find_by(list_of(before, "peers"), "node", peer), peer, seconds);
     }

@@ -9,16 +9,16 @@
 #include <cstdio>
 #include <memory>
 
+#include "diskhb/copy.hpp"
 #include "diskhb/error.hpp"
 #include "plugin/quorum/quorum_config.hpp"
-#include "tools/control_client.hpp"
+#include "tools/daemon_status.hpp"
 #include "tools/top.hpp"
 #include "tools/verbs.hpp"
 
 namespace diskhb::tools {
 namespace {
 
-using json = nlohmann::ordered_json;
 using std::chrono::steady_clock;
 constexpr std::chrono::seconds answer_timeout{2};
 
@@ -76,19 +76,6 @@ class screen {
     termios saved_{};
 };
 
-json ask(const std::string& socket, const char* daemon, std::string& problem) {
-    try {
-        control_client client(socket, daemon);
-        return client.demand({{"verb", "status"}}, answer_timeout);
-    } catch (const setup_error& error) {
-        if (error.exit_code() == exit_permission) {
-            throw;
-        }
-        problem = error.what();
-        return nullptr;
-    }
-}
-
 int run_top(const top_command& command) {
     struct sigaction action {};
     action.sa_handler = [](int) { ended = 1; };
@@ -103,9 +90,11 @@ int run_top(const top_command& command) {
             break;
         }
         input.before = std::move(input.now);
-        std::string ignored;
-        input.now = ask(command.ring_socket, "diskhbd", input.problem);
-        input.quorum = ask(command.quorum_socket, "diskhb-quorumd", ignored);
+        auto answer = daemon_status_if_any(command.ring_socket, "diskhbd", answer_timeout);
+        input.now = std::move(answer.status);
+        input.problem = std::move(answer.problem);
+        input.quorum =
+            daemon_status_if_any(command.quorum_socket, "diskhb-quorumd", answer_timeout).status;
         const auto now = steady_clock::now();
         input.seconds = std::chrono::duration<double>(now - last).count();
         last = now;

@@ -64,8 +64,12 @@ void add_what_is_heard(const json& ring, std::vector<peer_facts>& peers) {
     for (const auto& node : list_of(ring, "peers")) {
         for (auto& peer : peers) {
             if (number_of(node, "node") == peer.node_id) {
+                const auto state = text_of(node, "state");
+                const bool is_in_time = state == "alive";
                 peer.name = text_of(node, "name");
-                peer.heard = peer.heard || text_of(node, "state") == "alive";
+                // One ring in time is enough.
+                peer.late = state == "late" ? !peer.heard || peer.late : peer.late && !is_in_time;
+                peer.heard = peer.heard || is_in_time || state == "late";
             }
         }
     }
@@ -99,6 +103,7 @@ std::string problems_of(const node_facts& facts) {
 std::string reason_of(const node_report& report, const node_facts& facts) {
     const auto silent = names_where(
         facts, [](const auto& peer) { return peer.on_network && !(peer.heard && peer.on_ring); });
+    const auto late = names_where(facts, [](const auto& peer) { return peer.late; });
     const auto cut =
         names_where(facts, [](const auto& peer) { return peer.heard && !peer.on_network; });
     switch (report.how) {
@@ -118,6 +123,10 @@ std::string reason_of(const node_report& report, const node_facts& facts) {
     }
     if (!silent.empty()) {
         return fmt::format("the ring does not reach {}", fmt::join(silent, ", "));
+    }
+    if (report.peers_late != 0) {
+        return fmt::format("what is written here is read too late (read_deadline_ms) by {}",
+                           fmt::join(late, ", "));
     }
     return problems_of(facts);
 }
@@ -193,6 +202,7 @@ node_report judge(const node_facts& facts) {
     unsigned cut = 0;  // alive, and not there over the network
     for (const auto& peer : facts.peers) {
         report.peers_heard += peer.heard ? 1 : 0;
+        report.peers_late += peer.late ? 1 : 0;
         connected += peer.on_network ? 1 : 0;
         cut += peer.heard && !peer.on_network ? 1 : 0;
         report.on_ring = report.on_ring || (peer.on_ring && !peer.on_network);
@@ -218,15 +228,11 @@ node_report judge(const node_facts& facts) {
 }
 
 json to_json(const node_report& report, const node_facts& facts) {
-    json value = {{"verdict", name_of(report.how)},
-                  {"network", report.network},
-                  {"storage", report.storage},
-                  {"on_ring", report.on_ring},
-                  {"spare", report.spare},
-                  {"peers_heard", report.peers_heard},
-                  {"latency_us", report.latency_us},
-                  {"health", report.health()},
-                  {"degraded", report.is_degraded()},
+    json value = {{"verdict", name_of(report.how)},  {"network", report.network},
+                  {"storage", report.storage},       {"on_ring", report.on_ring},
+                  {"spare", report.spare},           {"peers_heard", report.peers_heard},
+                  {"peers_late", report.peers_late}, {"latency_us", report.latency_us},
+                  {"health", report.health()},       {"degraded", report.is_degraded()},
                   {"reason", report.reason}};
     value["rings"] = json::array();
     for (const auto& ring : facts.rings) {
@@ -241,7 +247,8 @@ json to_json(const node_report& report, const node_facts& facts) {
                                   {"name", peer.name},
                                   {"on_network", peer.on_network},
                                   {"on_ring", peer.on_ring},
-                                  {"heard", peer.heard}});
+                                  {"heard", peer.heard},
+                                  {"late", peer.late}});
     }
     return value;
 }
@@ -249,11 +256,11 @@ json to_json(const node_report& report, const node_facts& facts) {
 std::string to_attributes(const node_report& report) {
     const auto digit = [](bool value) { return value ? 1 : 0; };
     return fmt::format(
-        "verdict={}\nstorage={}\nnetwork={}\non-ring={}\nspare={}\npeers={}\nlatency-us={}\n"
-        "health={}\ndegraded={}\nreason={}\n",
+        "verdict={}\nstorage={}\nnetwork={}\non-ring={}\nspare={}\npeers={}\nlate={}\n"
+        "latency-us={}\nhealth={}\ndegraded={}\nreason={}\n",
         name_of(report.how), digit(report.storage), digit(report.network), digit(report.on_ring),
-        digit(report.spare), report.peers_heard, report.latency_us, report.health(),
-        digit(report.is_degraded()), report.reason);
+        digit(report.spare), report.peers_heard, report.peers_late, report.latency_us,
+        report.health(), digit(report.is_degraded()), report.reason);
 }
 
 std::string to_text(const node_report& report, const node_facts& facts) {
@@ -263,7 +270,9 @@ std::string to_text(const node_report& report, const node_facts& facts) {
     for (const auto& peer : facts.peers) {
         text += fmt::format("  {:<16}network {:<6}ring {:<6}volume {}\n", name_of_peer(peer),
                             peer.on_network ? "yes" : "no", peer.on_ring ? "yes" : "no",
-                            peer.heard ? "heard" : "silent");
+                            peer.late    ? "late"
+                            : peer.heard ? "heard"
+                                         : "silent");
     }
     return text;
 }

@@ -40,6 +40,7 @@ struct peer_facts {
     bool on_network = false;  // a link that is no ring is connected
     bool on_ring = false;     // a link that is a ring is connected
     bool heard = false;       // its beat goes on, on the volume of one of the rings
+    bool late = false;        // heard, and reads us later than read_deadline_ms, on all of them
 };
 
 struct node_facts {
@@ -62,9 +63,12 @@ struct node_report {
     bool on_ring = false;          // somebody is reached over the ring alone
     bool spare = true;             // whoever is there over the network is there over the ring too
     unsigned peers_heard = 0;      // over the volume
+    unsigned peers_late = 0;       // of these, past the read deadline
     std::uint64_t latency_us = 0;  // one write and one read, rounded up to 1, 2 or 5 x 10^n
     std::string reason;            // one sentence; empty if there is nothing to say
-    bool is_degraded() const noexcept { return how != verdict::ok || on_ring || !spare; }
+    bool is_degraded() const noexcept {
+        return how != verdict::ok || on_ring || !spare || peers_late != 0;
+    }
     const char* health() const noexcept;  // "green", "yellow", "red": for #health- attributes
 };
 node_report judge(const node_facts& facts);

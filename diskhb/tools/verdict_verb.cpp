@@ -6,11 +6,13 @@
 #include <chrono>
 #include <memory>
 
+#include "diskhb/copy.hpp"
+#include "diskhb/error.hpp"
 #include "plugin/corosync/link_states.hpp"
 #include "plugin/daemon/cluster_config.hpp"
 #include "tools/configured_rings.hpp"
-#include "tools/control_client.hpp"
 #include "tools/corosync_answer.hpp"
+#include "tools/daemon_status.hpp"
 #include "tools/verbs.hpp"
 #include "tools/verdict.hpp"
 
@@ -18,7 +20,7 @@ namespace diskhb::tools {
 namespace {
 
 using json = nlohmann::ordered_json;
-constexpr std::chrono::seconds answer_timeout{5};
+
 struct verdict_command {
     std::string socket = control_socket_default;
     std::string config = daemon::config_path_default;
@@ -49,16 +51,12 @@ std::vector<ring_facts> rings_of_file(const std::string& path, const std::string
 
 node_facts gather(const verdict_command& command) {
     const auto links = ask_corosync();
-    try {
-        control_client client(command.socket, "diskhbd");
-        return facts_of(client.demand({{"verb", "status"}}, answer_timeout), links, command.ring);
-    } catch (const setup_error& problem) {
-        if (problem.exit_code() != exit_no_daemon) {
-            throw;
-        }
+    const auto answer = daemon_status_if_any(command.socket, "diskhbd");
+    if (answer.status.is_null()) {
         return facts_without_daemon(rings_of_file(command.config, command.ring), links,
-                                    problem.what());
+                                    answer.problem);
     }
+    return facts_of(answer.status, links, command.ring);
 }
 
 int run_verdict(const verdict_command& command) {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -13,6 +14,7 @@
 #include <boost/asio/buffer.hpp>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 namespace diskhb::daemon {
@@ -43,8 +45,12 @@ struct spawn_setup {
         posix_spawnattr_setsigdefault(&attributes, &all);
         // A process group of its own, so that its children are killed with it.
         posix_spawnattr_setpgroup(&attributes, 0);
-        posix_spawnattr_setflags(
-            &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        // Our own real-time scheduling is not for programs that we know nothing of.
+        const sched_param ordinary{0};
+        posix_spawnattr_setschedpolicy(&attributes, SCHED_OTHER);
+        posix_spawnattr_setschedparam(&attributes, &ordinary);
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                                  POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSCHEDULER);
     }
     ~spawn_setup() {
         posix_spawn_file_actions_destroy(&files);
@@ -61,6 +67,11 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
     }
     all.push_back(nullptr);
     return all;
+}
+
+// It inherits that the OOM killer spares us (proc(5)); it may take the program.
+void expose_to_oom_killer(pid_t pid) {
+    std::ofstream(fmt::format("/proc/{}/oom_score_adj", pid)) << "0" << std::flush;
 }
 
 // Ours, without what is given anew.
@@ -102,6 +113,7 @@ std::string child_process::start(const std::vector<std::string>& words,
         close(pipe_fds[0]);
         return std::strerror(error);
     }
+    expose_to_oom_killer(pid_);
     // The system call, since <sys/pidfd.h> of glibc 2.36 cannot be used from C++.
     const int fd = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
     if (fd < 0) {

@@ -31,7 +31,8 @@ class child_process : public std::enable_shared_from_this<child_process> {
     explicit child_process(boost::asio::io_context& loop) : ended_(loop), errors_(loop) {}
 
     // Program and arguments; the program by its path. `environment`: NAME=VALUE beside our own.
-    // stdin and stdout are /dev/null. Empty, or why it could not be started: then no report.
+    // stdin and stdout are /dev/null; neither scheduled in real time nor spared by the OOM killer
+    // as we may be. Empty, or why it could not be started: then no report.
     std::string start(const std::vector<std::string>& words,
                       const std::vector<std::string>& environment, listener on_end);
     // SIGKILL to its process group; its end is reported as any other.

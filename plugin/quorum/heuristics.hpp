@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The commands of [quorum.heuristics]: child processes, started without a shell, all at once, and
-// killed with what they have started when their time is over. Never blocks the loop: the end of a
-// child comes as an event of its pidfd (pidfd_open(2)). Runs on the thread of its io_context.
+// The commands of [quorum.heuristics]: child processes, all at once, and killed with what they have
+// started when their time is over. Never blocks the loop. Runs on the thread of its io_context.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -11,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "plugin/daemon/child_process.hpp"
 #include "plugin/quorum/quorum_config.hpp"
 
 namespace diskhb::quorum {
@@ -31,9 +31,12 @@ class heuristics {
     void ring_has_changed();
 
   private:
-    class child;
+    struct child {
+        const heuristic* command = nullptr;
+        std::shared_ptr<daemon::child_process> process;
+    };
     void run(milliseconds timeout);
-    void on_exit(const child& ended);
+    void on_exit(const heuristic& command, const daemon::child_process::outcome& how);
     void finish(bool passed, const std::string& why);
     void schedule();
 
@@ -42,7 +45,7 @@ class heuristics {
     listener on_result_;
     boost::asio::steady_timer timeout_;
     boost::asio::steady_timer interval_;
-    std::vector<std::shared_ptr<child>> children_;  // that run
+    std::vector<child> children_;  // that run
 };
 
 }  // namespace diskhb::quorum

@@ -12,6 +12,8 @@
 #include <set>
 #include <sstream>
 
+#include "io/same_place.hpp"
+
 namespace diskhb::quorum {
 
 namespace {
@@ -144,6 +146,43 @@ std::vector<std::string> ring_volumes(const toml::table& root) {
     return volumes;
 }
 
+// What only some nodes write to, and its copies: a lease there would hold on one site alone.
+std::vector<std::string> replicated_volumes(const toml::table& root) {
+    std::vector<std::string> volumes;
+    const auto add = [&](const toml::node& of, const char* key) {
+        const auto* table = of.as_table();
+        const auto* path = table == nullptr ? nullptr : table->get_as<std::string>(key);
+        if (path != nullptr) {
+            volumes.push_back(path->get());
+        }
+    };
+    const auto* rings = root.get_as<toml::array>("ring");
+    for (std::size_t at = 0; rings != nullptr && at < rings->size(); ++at) {
+        const auto& ring = *rings->get(at);
+        add(ring, "send_volume");
+        add(ring, "copy_target");
+        const auto* areas =
+            ring.is_table() ? ring.as_table()->get_as<toml::array>("receive") : nullptr;
+        for (std::size_t area = 0; areas != nullptr && area < areas->size(); ++area) {
+            add(*areas->get(area), "volume");
+        }
+    }
+    return volumes;
+}
+
+void refuse_replicated(const toml_section& section, const std::string& path,
+                       const std::vector<std::string>& replicated) {
+    for (const auto& each : replicated) {
+        if (io::is_same_place(path, each)) {
+            section.fail("volumes",
+                         fmt::format("{} is a send volume of a ring, or a copy of one: nodes of "
+                                     "other sites do not write there, and both sites could be "
+                                     "quorate; name volumes that all nodes reach",
+                                     path));
+        }
+    }
+}
+
 std::vector<std::string> read_volumes(toml_section& section, const toml::table& root) {
     const auto given = section.texts("volumes");
     if (!given && section.has("volumes")) {
@@ -157,8 +196,10 @@ std::vector<std::string> read_volumes(toml_section& section, const toml::table& 
                                  given ? "these are" : "the rings have", volumes.size(),
                                  given ? "" : ": name them in 'volumes'"));
     }
+    const auto replicated = replicated_volumes(root);
     std::set<std::string> seen;
     for (const auto& path : volumes) {
+        refuse_replicated(section, path, replicated);
         if (path.front() != '/') {
             section.fail("volumes", fmt::format("{} must be an absolute path, best one below "
                                                 "/dev/disk/by-id",

@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <spdlog/logger.h>
 
+#include <algorithm>
 #include <csignal>
 #include <thread>
 #include <utility>
 
+#include "engine/engine_thread.hpp"
 #include "plugin/daemon/control_reply.hpp"
 #include "plugin/daemon/process.hpp"
 
@@ -23,18 +25,6 @@ constexpr std::chrono::milliseconds settle_interval{2};
 constexpr std::chrono::milliseconds stop_patience{1000};
 constexpr std::chrono::milliseconds stop_at_most{1900};
 
-io::backend backend_of(io_backend wanted) noexcept {
-    switch (wanted) {
-        case io_backend::uring:
-            return io::backend::uring;
-        case io_backend::posix:
-            return io::backend::posix;
-        case io_backend::automatic:
-            break;
-    }
-    return io::backend::automatic;
-}
-
 replication::copy_job_options options_of(const daemon_config& config, const ring_config& ring) {
     replication::copy_job_options options;
     options.source = ring.roles.send_volume;
@@ -42,7 +32,7 @@ replication::copy_job_options options_of(const daemon_config& config, const ring
     options.cluster_name = config.cluster_name;
     options.node_id = config.node_id;
     options.rate_bytes_per_s = ring.roles.copy.rate_bytes_per_s;
-    options.backend = backend_of(ring.engine.backend);
+    options.backend = engine::backend_of(ring.engine.backend);
     return options;
 }
 
@@ -91,6 +81,15 @@ class copy_daemon::waiting_request : public std::enable_shared_from_this<waiting
     const steady_clock::time_point begun_ = steady_clock::now();
 };
 
+void refuse_nothing_to_copy(const daemon_config& config) {
+    if (std::none_of(config.rings.begin(), config.rings.end(), [](const ring_config& ring) {
+            return ring.roles.copy.mode == copy_mode::builtin;
+        })) {
+        throw setup_error(exit_config,
+                          "no ring has copy = \"builtin\" in diskhb.toml: nothing to do");
+    }
+}
+
 copy_daemon::copy_daemon(const daemon_config& config, spdlog::logger& log)
     : config_(config),
       log_(log),
@@ -98,18 +97,15 @@ copy_daemon::copy_daemon(const daemon_config& config, spdlog::logger& log)
       signals_(loop_, SIGTERM, SIGINT, SIGHUP),
       change_timer_(loop_),
       watchdog_timer_(loop_) {
+    refuse_nothing_to_copy(config_);
     for (const auto& ring : config_.rings) {
         if (ring.roles.copy.mode == copy_mode::builtin) {
             rings_.push_back(
                 {&ring, std::make_unique<replication::copy_job>(options_of(config_, ring)), {}});
         }
     }
-    if (rings_.empty()) {
-        throw setup_error(exit_config,
-                          "no ring has copy = \"builtin\" in diskhb.toml: nothing to do");
-    }
     control_ = std::make_unique<control_server>(
-        loop_, config_.copy_socket,
+        loop_, "diskhb-copyd", config_.copy_socket,
         [this](const std::string& line, const control_server::answer_function& answer) {
             handle_request(line, answer);
         });

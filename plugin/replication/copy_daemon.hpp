@@ -24,6 +24,9 @@ class logger;
 
 namespace diskhb::daemon {
 
+// Throws setup_error(exit_config) if no ring has copy = "builtin".
+void refuse_nothing_to_copy(const daemon_config& config);
+
 class copy_daemon {
   public:
     // Creates the control socket. Throws setup_error, also if no ring is copied by it.

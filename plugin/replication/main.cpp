@@ -11,6 +11,7 @@
 
 #include "plugin/daemon/process.hpp"
 #include "plugin/replication/copy_daemon.hpp"
+#include "plugin/replication/target_check.hpp"
 
 namespace {
 
@@ -25,7 +26,9 @@ struct options {
 int run(const options& chosen) {
     const auto config = read_config(chosen.config, real_host());
     if (chosen.check) {
+        refuse_nothing_to_copy(config);
         fmt::print("{}", describe(config));
+        fmt::print("{}", check_targets(config));
         return exit_ok;
     }
     const auto log = make_logger("diskhb-copyd");

@@ -90,6 +90,14 @@ std::string node_text(const ring_config& config, std::uint32_t node_id) {
                : fmt::format("node {} ({})", node_id, known->name);
 }
 
+// What is wrong with the ring itself; the error of a receive volume has a line of its own.
+std::string own_error(const statistics& now) {
+    const auto& areas = now.receive_areas;
+    const bool is_of_area = std::any_of(
+        areas.begin(), areas.end(), [&](const auto& area) { return area.error == now.ring_error; });
+    return is_of_area ? std::string() : now.ring_error;
+}
+
 }  // namespace
 
 std::vector<log_line> change_log::observe(const statistics& now, std::chrono::nanoseconds clock) {
@@ -97,7 +105,7 @@ std::vector<log_line> change_log::observe(const statistics& now, std::chrono::na
     observe_ring(now, lines);
     observe_stall(now, clock, lines);
     observe_areas(now, lines);
-    observe_peers(now, lines);
+    observe_peers(now, clock, lines);
     observe_losses(now, clock, lines);
     for (auto& line : lines) {
         line.text = fmt::format("ring {}: {}", config_.interface, line.text);
@@ -106,17 +114,18 @@ std::vector<log_line> change_log::observe(const statistics& now, std::chrono::na
 }
 
 void change_log::observe_ring(const statistics& now, std::vector<log_line>& lines) {
-    if (state_ == now.state && error_ == now.ring_error) {
+    const auto error = own_error(now);
+    if (state_ == now.state && error_ == error) {
         return;
     }
     // A ring that goes from "running" to "running" without its error is no news.
-    const bool silent = state_ == now.state && now.ring_error.empty();
+    const bool silent = state_ == now.state && error.empty();
     state_ = now.state;
-    error_ = now.ring_error;
+    error_ = error;
     if (!silent) {
         auto text = text_of(now.state, config_, now);
-        if (!now.ring_error.empty()) {
-            text += ": " + now.ring_error;
+        if (!error.empty()) {
+            text += ": " + error;
         }
         lines.push_back({level_of(now.state), std::move(text), message_id_of(now.state)});
     }
@@ -139,15 +148,31 @@ void change_log::observe_stall(const statistics& now, std::chrono::nanoseconds c
     }
 }
 
-void change_log::observe_peers(const statistics& now, std::vector<log_line>& lines) {
+void change_log::observe_peers(const statistics& now, std::chrono::nanoseconds clock,
+                               std::vector<log_line>& lines) {
     for (const auto& peer : now.peers) {
         // Without our volume nothing can be said of a peer; the ring's line says that already.
         if (peer.state == peer_state::unseen || peer.state == peer_state::unknown) {
             continue;
         }
+        if (is_late_still(peer, clock)) {
+            continue;
+        }
         observe_state(peer, lines);
         observe_hearing(peer, lines);
     }
+}
+
+// A lag around the deadline makes one line, not one at each crossing.
+bool change_log::is_late_still(const peer_status& peer, std::chrono::nanoseconds clock) {
+    const auto before = peers_.find(peer.node_id);
+    if (before == peers_.end() || before->second != peer_state::late ||
+        peer.state != peer_state::alive) {
+        in_time_since_.erase(peer.node_id);
+        return false;
+    }
+    const auto since = in_time_since_.try_emplace(peer.node_id, clock).first->second;
+    return clock - since < in_time_min;
 }
 
 void change_log::observe_state(const peer_status& peer, std::vector<log_line>& lines) {

@@ -30,6 +30,8 @@ class change_log {
     static constexpr std::chrono::seconds loss_interval{10};
     // An I/O that lasts longer than this makes a line.
     static constexpr std::chrono::milliseconds stall_min{1000};
+    // A late peer must read in time for this long before that makes a line.
+    static constexpr std::chrono::milliseconds in_time_min{1000};
 
     // `config` outlives it.
     explicit change_log(const ring_config& config) : config_(config) {}
@@ -40,7 +42,9 @@ class change_log {
     void observe_ring(const statistics& now, std::vector<log_line>& lines);
     void observe_stall(const statistics& now, std::chrono::nanoseconds clock,
                        std::vector<log_line>& lines);
-    void observe_peers(const statistics& now, std::vector<log_line>& lines);
+    void observe_peers(const statistics& now, std::chrono::nanoseconds clock,
+                       std::vector<log_line>& lines);
+    bool is_late_still(const peer_status& peer, std::chrono::nanoseconds clock);
     void observe_areas(const statistics& now, std::vector<log_line>& lines);
     void observe_state(const peer_status& peer, std::vector<log_line>& lines);
     void observe_hearing(const peer_status& peer, std::vector<log_line>& lines);
@@ -51,6 +55,7 @@ class change_log {
     std::optional<ring_state> state_;
     std::string error_;
     std::map<std::uint32_t, peer_state> peers_;
+    std::map<std::uint32_t, std::chrono::nanoseconds> in_time_since_;  // of those told as late
     std::map<std::uint32_t, bool> hears_us_;
     // State and error of each receive volume, as last told.
     std::map<std::string, std::pair<ring_state, std::string>> areas_;

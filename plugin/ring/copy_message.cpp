@@ -85,18 +85,28 @@ std::optional<copy_message> parse_copy_message(std::span<const std::byte> bytes)
     return message;
 }
 
-bool copy_request_gate::let_pass(const copy_message& request, std::uint64_t now_ns) {
-    const auto [found, is_first] =
-        last_.try_emplace({request.from, request.link}, seen{request.token, now_ns});
-    if (is_first) {
-        return true;
-    }
+copy_request_gate::verdict copy_request_gate::judge(const copy_message& request,
+                                                    std::uint64_t now_ns) {
+    const auto [found, is_first] = last_.try_emplace({request.from, request.link});
     seen& last = found->second;
-    if (last.token == request.token || now_ns - last.at_ns < interval_ns) {
-        return false;
+    if (!is_first && last.token == request.token) {
+        return last.is_done ? verdict::answer_again : verdict::ignore;
     }
-    last = {request.token, now_ns};
-    return true;
+    if (!is_first && (!last.is_done || now_ns - last.at_ns < interval_ns)) {
+        return verdict::ignore;
+    }
+    last = {request.token, now_ns, false, {}};
+    return verdict::act;
+}
+
+void copy_request_gate::on_done(std::uint32_t from, std::uint32_t link, const std::string& error) {
+    seen& last = last_.at({from, link});
+    last.is_done = true;
+    last.error = error;
+}
+
+const std::string& copy_request_gate::error_of(const copy_message& request) const {
+    return last_.at({request.from, request.link}).error;
 }
 
 }  // namespace diskhb::daemon

@@ -32,18 +32,27 @@ std::string encode(const copy_message& message);
 std::optional<copy_message> parse_copy_message(std::span<const std::byte> bytes);
 bool may_be_copy_message(std::span<const std::byte> bytes) noexcept;
 
-// One request a node and ring in a while; more are answered, but do nothing.
+// Which requests are acted upon: one a node and ring in a while, one at a time. Others are not
+// answered: who asks repeats them. The same one again, over another way or because its answer was
+// lost, gets the answer of the first.
 class copy_request_gate {
   public:
     static constexpr std::uint64_t interval_ns = 1'000'000'000;
 
-    // Whether to act on a request that came now; the same one over another way is no second one.
-    bool let_pass(const copy_message& request, std::uint64_t now_ns);
+    enum class verdict { act, answer_again, ignore };
+    // Of a request that came now. After act, on_done() follows.
+    verdict judge(const copy_message& request, std::uint64_t now_ns);
+    // What came of the request that was acted upon last; empty: it is done.
+    void on_done(std::uint32_t from, std::uint32_t link, const std::string& error);
+    // What is to be answered again.
+    const std::string& error_of(const copy_message& request) const;
 
   private:
     struct seen {
         std::uint64_t token = 0;
         std::uint64_t at_ns = 0;
+        bool is_done = false;
+        std::string error;
     };
     std::map<std::pair<std::uint32_t, std::uint32_t>, seen> last_;  // by node and link
 };

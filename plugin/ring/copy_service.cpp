@@ -2,9 +2,7 @@
 #include "plugin/ring/copy_service.hpp"
 
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <spdlog/logger.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -18,7 +16,6 @@
 namespace diskhb::daemon {
 
 namespace asio = boost::asio;
-using asio::ip::udp;
 using boost::system::error_code;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
@@ -48,17 +45,6 @@ std::string cannot_copy_text(const ring_config& ring) {
                      ring.interface)
                : fmt::format("ring {}: has one volume for all nodes, nothing is copied",
                              ring.interface);
-}
-
-asio::ip::address address_of(const ip_address& from) {
-    if (from.family == corosync::ip_family::v4) {
-        asio::ip::address_v4::bytes_type bytes{};
-        std::copy_n(from.bytes.begin(), bytes.size(), bytes.begin());
-        return asio::ip::address_v4(bytes);
-    }
-    asio::ip::address_v6::bytes_type bytes{};
-    std::copy_n(from.bytes.begin(), bytes.size(), bytes.begin());
-    return asio::ip::address_v6(bytes);
 }
 
 std::string copied_reply(bool copied, steady_clock::duration took) {
@@ -165,7 +151,11 @@ class copy_service::errand : public std::enable_shared_from_this<errand> {
 
 copy_service::copy_service(asio::io_context& loop, const daemon_config& config,
                            std::vector<ring_access> rings, spdlog::logger& log)
-    : loop_(loop), config_(config), log_(log), copyd_timer_(loop), network_(loop) {
+    : loop_(loop),
+      config_(config),
+      log_(log),
+      copyd_timer_(loop),
+      network_(loop, config, [this](const copy_message& message) { on_message(message); }) {
     for (auto& access : rings) {
         copied_ring ring;
         ring.access = std::move(access);
@@ -195,8 +185,8 @@ void copy_service::start() {
     if (has_builtin) {
         watch_copyd();
     }
-    if (config_.request_port != 0) {
-        open_network();
+    if (const auto error = network_.open(); !error.empty()) {
+        log_.warn("requests of other nodes to copy are not taken over the network: {}", error);
     }
 }
 
@@ -262,7 +252,7 @@ void copy_service::copy_here(const control_request& request,
         }
     }
     if (wanted.empty()) {
-        answer(error_reply("no ring is copied by diskhb or by a command of its", exit_usage));
+        answer(error_reply("no ring is copied by diskhb or by a command", exit_usage));
         return;
     }
     if (!copies_on_request(*wanted.front()->access.config)) {
@@ -387,74 +377,7 @@ void copy_service::ask_node(const control_request& request,
 void copy_service::send(const copied_ring& ring, const copy_message& message) {
     const auto text = encode(message);
     ring.access.send(message.to, std::as_bytes(std::span(text)));
-    send_by_udp(message);
-}
-
-void copy_service::send_by_udp(const copy_message& message) {
-    const auto to = std::find_if(config_.network.begin(), config_.network.end(),
-                                 [&](const auto& each) { return each.node_id == message.to; });
-    if (to == config_.network.end() || !network_.is_open()) {
-        return;
-    }
-    error_code ignored;
-    network_.send_to(asio::buffer(encode(message)),
-                     udp::endpoint(address_of(to->address), config_.request_port), 0, ignored);
-}
-
-// Bound to our address of link 0, which need not be there yet.
-void copy_service::open_network() {
-    const auto own =
-        std::find_if(config_.network.begin(), config_.network.end(),
-                     [&](const auto& each) { return each.node_id == config_.node_id; });
-    if (own == config_.network.end()) {
-        log_.warn(
-            "requests of other nodes to copy are not taken over the network: {} has no "
-            "ring0_addr of this node",
-            config_.corosync_conf_path);
-        return;
-    }
-    const udp::endpoint here(address_of(own->address), config_.request_port);
-    error_code error;
-    network_.open(here.protocol(), error);
-    if (!error) {
-        const int on = 1;
-        const bool is_v4 = here.address().is_v4();
-        (void)setsockopt(network_.native_handle(), is_v4 ? IPPROTO_IP : IPPROTO_IPV6,
-                         is_v4 ? IP_FREEBIND : IPV6_FREEBIND, &on, sizeof on);
-        network_.non_blocking(true, error);
-        network_.bind(here, error);
-    }
-    if (error) {
-        log_.warn(
-            "requests of other nodes to copy are not taken over the network: UDP port {} of "
-            "{}: {}",
-            config_.request_port, here.address().to_string(), error.message());
-        error_code ignored;
-        (void)network_.close(ignored);
-        return;
-    }
-    receive();
-}
-
-void copy_service::receive() {
-    network_.async_receive_from(
-        asio::buffer(received_), sender_, [this](const error_code& error, std::size_t bytes) {
-            if (error == asio::error::operation_aborted) {
-                return;
-            }
-            const auto message =
-                error ? std::nullopt : parse_copy_message(std::span(received_).first(bytes));
-            const bool is_from_node =
-                message &&
-                std::any_of(config_.network.begin(), config_.network.end(), [&](const auto& each) {
-                    return each.node_id == message->from &&
-                           address_of(each.address) == sender_.address();
-                });
-            if (is_from_node) {
-                on_message(*message);
-            }
-            receive();
-        });
+    network_.send(message.to, text);
 }
 
 void copy_service::on_ring_datagram(std::uint32_t from, std::span<const std::byte> bytes) noexcept {
@@ -506,14 +429,20 @@ void copy_service::on_request(const copy_message& message) {
         send(*ring, reply);
         return;
     }
-    if (!gate_.let_pass(message, clock_ns())) {
+    using verdict = copy_request_gate::verdict;
+    const auto judged = gate_.judge(message, clock_ns());
+    if (judged == verdict::answer_again) {
+        reply.error = gate_.error_of(message);
         send(*ring, reply);
+    }
+    if (judged != verdict::act) {
         return;
     }
     ++ring->peer_requests;
     log_.info("ring {}: node {} asks for a copy now", ring->access.config->interface, message.from);
     copy_ring(*ring, false, copy_timeout_default,
               [this, ring, reply](const std::string& error, int) mutable {
+                  gate_.on_done(reply.to, reply.link, error);
                   reply.error = error;
                   send(*ring, reply);
               });

@@ -7,7 +7,6 @@
 
 #include <atomic>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/udp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
@@ -22,6 +21,7 @@
 #include "plugin/ring/control_protocol.hpp"
 #include "plugin/ring/copy_command.hpp"
 #include "plugin/ring/copy_message.hpp"
+#include "plugin/ring/copy_network.hpp"
 #include "plugin/ring/copy_report.hpp"
 
 namespace spdlog {
@@ -73,9 +73,6 @@ class copy_service {
                       std::chrono::steady_clock::time_point end, done_function done);
     void ask_node(const control_request& request, const control_server::answer_function& answer);
     void send(const copied_ring& ring, const copy_message& message);
-    void send_by_udp(const copy_message& message);
-    void open_network();
-    void receive();
     void on_message(const copy_message& message);
     void on_request(const copy_message& message);
     void watch_copyd();
@@ -88,9 +85,7 @@ class copy_service {
     copy_request_gate gate_;
     std::map<std::uint64_t, std::weak_ptr<errand>> errands_;  // by token
     boost::asio::steady_timer copyd_timer_;
-    boost::asio::ip::udp::socket network_;
-    boost::asio::ip::udp::endpoint sender_;
-    std::array<std::byte, copy_message_bytes_max + 1> received_{};
+    copy_network network_;
     // Raised by the engine's threads, lowered by the main thread: messages on their way to it.
     std::atomic<unsigned> waiting_datagrams_{0};
 };

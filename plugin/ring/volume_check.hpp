@@ -9,9 +9,10 @@
 
 namespace diskhb::daemon {
 
-// A line for each ring about its volume. A volume that is not there is none of its errors: the ring
-// joins when it appears. Throws setup_error with the exit code of diskhb(8) for one that is of
-// another cluster or format version, has no slot for a node, or cannot be read. Reads only.
+// A line for each volume of each ring. A volume that is not there is no error: the ring joins when
+// it appears. Throws setup_error with the exit code of diskhb(8) for one that is of another cluster
+// or format version, has no slot for a node, or cannot be read, and for a receive volume that is
+// the send volume or has other measures. Reads only.
 std::string check_volumes(const daemon_config& config);
 
 }  // namespace diskhb::daemon

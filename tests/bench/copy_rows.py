@@ -37,7 +37,7 @@ def _array(image, delay_ms):
         uri = f"nbd://127.0.0.1:{port}"
         wait_until(lambda: subprocess.run(["nbdinfo", "--size", uri], capture_output=True,
                                           check=False).returncode == 0, 10, "nbdkit")
-        children.append(spawn(["nbdfuse", mount, uri], folder))
+        children.append(spawn(["nbdfuse", "--connections=16", mount, uri], folder))
         wait_until(lambda: os.path.exists(mount), 10, "nbdfuse")
         _widen(mount)
         yield mount, uri
@@ -89,22 +89,24 @@ def copy(options, raw):
         kept, note = undisturbed(found)
         where = f"{delay_ms} ms"
         ours = [each["copy"]["mib_per_s"] for each in kept]
-        by_hand = [each["dd"]["mib_per_s"] for each in kept]
         laps = sum(each["copy"]["laps"] for each in kept)
         note = "; ".join(filter(None, [note, f"{laps} laps" if laps else ""]))
-        yield report.row("copy against dd, 256 KiB", where, f"{median(ours):.0f} MiB/s",
-                         f"{median(by_hand):.0f} MiB/s",
-                         [one / other for one, other in zip(ours, by_hand)], ">= 0.7",
-                         lambda ratio: ratio >= 0.7, note)
+        for name, key in (("copy against dd, 256 KiB", "dd"),
+                          ("copy against 16 writes of 256 KiB", "wide")):
+            by_hand = [each[key]["mib_per_s"] for each in kept]
+            yield report.row(name, where, f"{median(ours):.0f} MiB/s",
+                             f"{median(by_hand):.0f} MiB/s",
+                             [one / other for one, other in zip(ours, by_hand)], ">= 0.7",
+                             lambda ratio: ratio >= 0.7, note)
         yield report.row("copy against nbdcopy, 16 x 256 KiB", where, f"{median(ours):.0f} MiB/s",
                          f"{median(rates):.0f} MiB/s", [one / median(rates) for one in ours],
-                         "", None)
+                         "", None, "nbdcopy goes past the mount, which lets fewer through at once")
         lags = [each["lag"]["p50_us"] for each in kept]
         waits = [each["read"]["p50_us"] + each["write"]["p50_us"] for each in kept]
         yield report.row("lag of a copy, p50", where, f"{median(lags) / 1000:.1f} ms",
                          f"{median(waits) / 1000:.1f} ms",
                          [one / other for one, other in zip(lags, waits)],
-                         "<= 1.5" if delay_ms else "", 
+                         "<= 1.5" if delay_ms else "",
                          (lambda ratio: ratio <= 1.5) if delay_ms else None,
                          "against one read there and one write here; the write has the way there "
                          "and back in it")

@@ -13,7 +13,8 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit"))
-from format_decoder import ENVELOPE, FRAME, QUORUM, SUPERBLOCK, TABLE, crc32c  # noqa: E402
+from format_decoder import (  # noqa: E402
+    ACKNOWLEDGEMENT, ENVELOPE, FRAME, QUORUM, SUPERBLOCK, TABLE, crc32c)
 
 INCARNATION = 0x1122334455667788
 MIB = 1 << 20
@@ -65,7 +66,8 @@ class Node:
         place = self.block + self.slot * self.block
         body = bytes(ENVELOPE.size) + TABLE.pack(self.slot + 1, 1, self.slots, 99, 0, 10,
                                                  self.block, 12, len(inline), 1, 0)
-        acknowledgements = [struct.pack("<QQQ", 0xABC, 5, 3)] + [bytes(24)] * (self.slots - 1)
+        acknowledgements = [ACKNOWLEDGEMENT.pack(0xABC, 5, 3, 8)]
+        acknowledgements += [bytes(ACKNOWLEDGEMENT.size)] * (self.slots - 1)
         body += b"".join(acknowledgements) + inline
         body += bytes(self.block - len(body))
         self.write(place, seal(body, b"DISKHBNT", self.slot, self.cluster, beat, place))

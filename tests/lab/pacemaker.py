@@ -11,6 +11,7 @@ from sandbox import wait_until
 
 LOG = "/var/log/pacemaker/pacemaker.log"
 FENCED = "fenced"
+ALERTS = "alerts"
 # Fencing is on, as it must be, with a device that writes down whom it was asked to fence.
 FENCE_AGENT = """#!/bin/sh
 while read -r line; do
@@ -44,13 +45,23 @@ mkdir -p /var/lib/pacemaker
 mount -t tmpfs tmpfs /var/lib/pacemaker
 mkdir -p /var/lib/pacemaker/cib /var/lib/pacemaker/pengine /var/lib/pacemaker/blackbox
 mkdir -p /var/lib/pacemaker/cores /var/log/pacemaker /run/crm /run/resource-agents /var/log/crmsh
+cat >/var/lib/pacemaker/cib/cib.xml <<'XML'
+{cib}
+XML
+chmod 600 /var/lib/pacemaker/cib/cib.xml
 chown -R hacluster:haclient /var/lib/pacemaker /var/log/pacemaker /run/crm
 chmod 750 /var/lib/pacemaker /run/crm
 ln -s {diskhb} /usr/sbin/diskhb
-install -D -m 755 -t /usr/lib/ocf/resource.d/diskhb {agents}/ring {agents}/quorum
+ln -s {copyd} /usr/sbin/diskhb-copyd
+install -D -m 755 -t /usr/lib/ocf/resource.d/diskhb {agents}/ring {agents}/quorum {agents}/copy
 install -D -m 644 {agents}/diskhb-agent.sh /usr/lib/ocf/lib/diskhb/diskhb-agent.sh
 install -m 755 {agents}/diskhb-alert /usr/sbin/diskhb-alert
 """
+# The nodes are up at once: nobody need wait 20 s for others before a DC is elected.
+CIB = """<cib crm_feature_set="3.16.1" validate-with="pacemaker-3.9" epoch="1" num_updates="0" admin_epoch="0">
+<configuration><crm_config><cluster_property_set id="cib-bootstrap-options">
+<nvpair id="cib-bootstrap-options-dc-deadtime" name="dc-deadtime" value="5s"/>
+</cluster_property_set></crm_config><nodes/><resources/><constraints/></configuration><status/></cib>"""
 ENVIRONMENT = {"PCMK_logfile": LOG, "PCMK_logfacility": "none", "PCMK_debug": "no"}
 
 
@@ -60,12 +71,16 @@ class Pacemaker:
     def __init__(self, lab):
         self.lab = lab
         self.record = os.path.join(lab.dir, "shared", FENCED)
+        self.alert_file = os.path.join(lab.dir, "shared", ALERTS)
 
     def start(self):
         """Returns when all nodes are online."""
+        # Alerts are run as hacluster.
+        self.lab.hub_run(["install", "-m", "666", "/dev/null", self.alert_file])
         for node in self.lab.nodes:
             node.run(["sh", "-ec", SETUP.format(diskhb=self.lab.binary("diskhb/tools/diskhb"),
-                                                agents=os.path.join(SOURCE, "resource-agents"))])
+                                                copyd=self.lab.binary("plugin/replication/diskhb-copyd"),
+                                                cib=CIB, agents=os.path.join(SOURCE, "resource-agents"))])
             agent = FENCE_AGENT.replace("RECORD", self.record)
             with open(node.holder.path("/usr/sbin/fence_lab"), "w", encoding="utf-8") as file:
                 file.write(agent)
@@ -137,8 +152,16 @@ class Pacemaker:
 
     def fenced(self):
         """What the fence device was asked to do."""
+        return self._lines(self.record)
+
+    def alerts(self):
+        """What diskhb-alert has told: (event, node), oldest first."""
+        return [tuple(re.match(r".* ([a-z-]+) (n\d): ", line).groups())
+                for line in self._lines(self.alert_file)]
+
+    def _lines(self, path):
         try:
-            with open(self.lab.hub.path(self.record), encoding="utf-8") as file:
+            with open(self.lab.hub.path(path), encoding="utf-8") as file:
                 return file.read().split("\n")[:-1]
         except OSError:
             return []

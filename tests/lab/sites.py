@@ -10,6 +10,7 @@ site's array by an nbdkit that connects again when it was cut off, and nbdfuse.
 """
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import config
 from lab import Lab
@@ -30,6 +31,7 @@ class Array:
         self.send = os.path.join(self.folder, "send")
         self.copy = os.path.join(self.folder, "copy")
         self.address = f"{FAR}{101 + site}"
+        self.delay_file = os.path.join(self.folder, "delay-ms")
         self.process = None
 
     def create(self, size_bytes):
@@ -44,11 +46,27 @@ class Array:
         """Lets the other site write to the copy; each request takes delay_ms there and back."""
         delay = ["--filter=delay", f"delay-read={2 * delay_ms}ms",
                  f"delay-write={2 * delay_ms}ms"] if delay_ms else []
+        is_filtered = self.lab.has_delay_filter
+        address, port = ("127.0.0.1", PORT + 1 + self.site) if is_filtered else (self.address, PORT)
         self.process = self.lab.hub_popen(
-            ["nbdkit", "--foreground", "-i", self.address, "-p", PORT, *delay[:1], "file",
-             self.copy, *delay[1:]])
-        wait_until(lambda: self.lab.hub_listens(self.address, PORT), 10,
+            ["nbdkit", "--foreground", "-i", address, "-p", port, *delay[:1], "file", self.copy,
+             *delay[1:]])
+        self._wait_listening(address, port)
+        if is_filtered:
+            self.set_delay(0)
+            self.lab.hub_process([os.path.join(os.path.dirname(__file__), "delay_filter"),
+                                  self.address, str(PORT), str(port), self.delay_file])
+            self._wait_listening(self.address, PORT)
+
+    def _wait_listening(self, address, port):
+        wait_until(lambda: self.lab.hub_listens(address, port), 10,
                    f"the array of site {self.site}")
+
+    def set_delay(self, delay_ms):
+        """Switches the delay filter, if there is one: that long each way, from now on."""
+        with open(self.delay_file + ".new", "w", encoding="ascii") as file:
+            file.write(str(delay_ms))
+        os.replace(self.delay_file + ".new", self.delay_file)
 
     def end(self):
         """The array goes down; nothing that it has stored is lost."""
@@ -59,11 +77,13 @@ class Array:
 class Sites(Lab):
     """A Lab whose first half of nodes is at site 0 and the other at site 1."""
 
-    def __init__(self, name="sites", nodes=4, delay_ms=0, copy="builtin", far_options="", **options):
+    def __init__(self, name="sites", nodes=4, delay_ms=0, copy="builtin", far_options="",
+                 has_delay_filter=False, **options):
         super().__init__(name, nodes=nodes, volume_bytes=32 << 20, **options)
         self.delay_ms = delay_ms
         self.copy = copy
         self.far_options = far_options
+        self.has_delay_filter = has_delay_filter
         self.arrays = [Array(self, site) for site in (0, 1)]
 
     def site(self, node):
@@ -81,17 +101,23 @@ class Sites(Lab):
     def _create_volumes(self):
         self.hub_run(["ip", "link", "add", "far", "type", "bridge"])
         self.hub_run(["ip", "link", "set", "far", "up"])
-        tool = self.binary("diskhb/tools/diskhb")
         for array in self.arrays:
             array.create(self.volume.size_bytes)
+        if self.ring:
+            self._format_volumes()
+        for array in self.arrays:
+            array.serve(self.delay_ms)
+        for node in self.nodes:
+            self._attach(node)
+
+    def _format_volumes(self):
+        tool = self.binary("diskhb/tools/diskhb")
+        for array in self.arrays:
             self.hub_run([tool, "format", array.send, "--cluster", config.CLUSTER, "--slots",
                           self.slots, "--ring-size", "2M"])
         for array in self.arrays:
             self.hub_run([tool, "format", array.copy, "--copy-of",
                           self.arrays[1 - array.site].send])
-            array.serve(self.delay_ms)
-        for node in self.nodes:
-            self._attach(node)
 
     def _attach(self, node):
         port = f"far{node.id}"
@@ -137,7 +163,7 @@ class Sites(Lab):
                                     self.encrypted)
         for node in self.nodes:
             node.write_config(conf, self.toml(node))
-        if self.copy == "builtin":
+        if self.ring and self.copy == "builtin":
             for node in self.nodes:
                 self.start_copyd(node)
 
@@ -145,6 +171,35 @@ class Sites(Lab):
         """Starts diskhb-copyd."""
         node.start_process("diskhb-copyd", [self.binary("plugin/replication/diskhb-copyd"),
                                             "--config", "/etc/diskhb/diskhb.toml"])
+
+    def measured_timers(self):
+        """The timers that `diskhb measure` advises on a node of each site, the longest of them."""
+        def measure(node):
+            done = node.run([self.binary("diskhb/tools/diskhb"), "measure",
+                             self.arrays[self.site(node)].send, "--seconds", "3", "--json"])
+            return json.loads(done.stdout)
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(measure, (self.nodes[0], self.nodes[-1])))
+        timers = {}
+        for one in (each["timers"] for each in found):
+            advised = {key: one[key] for key in
+                       ("token", "token_retransmits_before_loss_const", "join")}
+            for link, name in ((0, "network"), (1, "ring")):
+                for key in ("interval", "timeout"):
+                    advised[f"link{link}_ping_{key}"] = one[name][f"knet_ping_{key}"]
+            timers = {key: max(value, timers.get(key, 0)) for key, value in advised.items()}
+        return timers, max(each["copies"]["lag_us"]["p99"] for each in found) / 1000
+
+    def use_timers(self, timers):
+        """Lets the running cluster take other timers."""
+        self.timers.update(timers)
+        conf = config.corosync_conf([node.id for node in self.nodes], self.ring, self.timers,
+                                    self.encrypted)
+        for node in self.nodes:
+            node.write_config(conf, self.toml(node))
+        self.nodes[0].run(["corosync-cfgtool", "-R"])
+        wait_until(lambda: all(node.cmap("totem.token").get("totem.token") == self.timers["token"]
+                               for node in self.nodes), 10, "the new timers on all nodes")
 
     def cut_far(self):
         """The replication network is gone, both ways."""

@@ -119,7 +119,7 @@ def refuses(lab, report, node, reason, *argv):
 
 def healthy(lab, report, stream):
     report.step("status --cluster")
-    cluster = json.loads(diskhb(lab, lab.nodes[1], "status", "--cluster", "--json").stdout)
+    cluster = json.loads(diskhb(lab, lab.nodes[1], "status", "--cluster", "--json").stdout)["cluster"]
     for node in cluster["nodes"]:
         report.check(node["answers"] and node["quorate"] and node["runs_on"] == "network"
                      and len(node["heard"]) == 2, f"status --cluster: {node}")

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """What the README tells an administrator to type, typed: on a running cluster without a ring and
-without a quorum disk.
+without a quorum disk. Its section about two sites is test_readme_sites.py's.
 
 Commands and file contents are taken from README.md itself; a command there that this test does not
 know fails it. There is no systemd in the lab: for `systemctl enable --now UNIT` the unit's
@@ -21,18 +21,27 @@ from stream import Stream
 ELSEWHERE = ("tests/demo", "tests/run", "cmake --preset", "cmake --build", "apt-get install", "pcs ")
 
 
-def readme_commands():
-    """The command lines of README.md's code blocks, in order, without comments."""
+TWO_SITES = "Two sites that share no disk"
+
+
+def readme_text(two_sites=False):
+    """README.md without its section about two sites, or that section alone."""
     with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
-        lines = re.findall(r"^ {4,}(\S.*)$", file.read(), re.MULTILINE)
+        sections = re.split(r"^(?=## )", file.read(), flags=re.MULTILINE)
+    return "".join(section for section in sections
+                   if section.startswith(f"## {TWO_SITES}\n") == two_sites)
+
+
+def readme_commands(text):
+    """The command lines of the code blocks, in order, without comments."""
+    lines = re.findall(r"^ {4,}(\S.*)$", text, re.MULTILINE)
     begins = re.compile(r"^(diskhbd?|corosync-|systemctl|cmake|tests/|apt|pcs|crm|ip)\b")
     return [re.sub(r"\s+#.*", "", line) for line in lines if begins.match(line)]
 
 
-def readme_block(first_line):
-    """The lines of README.md's code block that begins so, without their indentation."""
-    with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
-        found = re.search(rf"^( +){re.escape(first_line)}\n(?: +\S.*\n)+", file.read(), re.MULTILINE)
+def readme_block(first_line, text):
+    """The lines of the code block that begins so, without their indentation."""
+    found = re.search(rf"^( +){re.escape(first_line)}\n(?: +\S.*\n)+", text, re.MULTILINE)
     return re.sub(rf"^{found[1]}", "", found[0], flags=re.MULTILINE)
 
 
@@ -43,23 +52,26 @@ class Administrator:
         self.lab = lab
         self.report = report
         self.prefix = os.path.join(lab.dir, "shared", "usr")
-        device = lab.volume.path(lab.nodes[0])
-        self.words = {"/dev/disk/by-id/YOUR-LUN": device, "YOUR-CLUSTER": config.CLUSTER,
-                      "NODE": "n2", "VOLUME": device}
 
-    def fill_in(self, text):
+    def words(self, _node):
+        """What stands on a node for the names that the README makes up."""
+        device = self.lab.volume.path(self.lab.nodes[0])
+        return {"/dev/disk/by-id/YOUR-LUN": device, "YOUR-CLUSTER": config.CLUSTER,
+                "NODE": "n2", "VOLUME": device}
+
+    def fill_in(self, text, node):
         """The text with the reader's own names in it."""
-        for word, value in self.words.items():
+        for word, value in self.words(node).items():
             text = re.sub(rf"(?<!\w){word}\b", value, text)
         return text
 
     def type(self, line, nodes):
         """Runs a line of the README on some nodes."""
-        argv = shlex.split(self.fill_in(line))
-        if line == "diskhb top":
-            argv += ["-c", "1"]  # nobody is there to press q
-        self.report.step("# " + " ".join(argv))
         for node in nodes:
+            argv = shlex.split(self.fill_in(line, node))
+            if line == "diskhb top":
+                argv += ["-c", "1"]  # nobody is there to press q
+            self.report.step(f"{node.name}# " + " ".join(argv))
             if line.startswith("systemctl"):
                 self.start_unit(node, line.split()[-1])
                 continue
@@ -69,7 +81,9 @@ class Administrator:
                               f"{done.stderr or done.stdout[-400:]}")
 
     def install(self, line):
-        """An installation that leaves the machine as it is."""
+        """An installation of what was built that leaves the machine as it is."""
+        build = os.environ.get("DISKHB_BUILD") or os.path.join(SOURCE, "build/release")
+        line = line.replace("build/release", build)
         self.report.step("# " + line)
         self.lab.hub_run(["env", f"DESTDIR={os.path.dirname(self.prefix)}", *shlex.split(line)])
 
@@ -88,14 +102,15 @@ class Administrator:
     def write_files(self, corosync_conf, diskhb_toml):
         """Both files on all nodes."""
         for node in self.lab.nodes:
-            node.write_config(corosync_conf, self.fill_in(diskhb_toml))
+            node.write_config(corosync_conf, self.fill_in(diskhb_toml, node))
 
     def add_quorum(self, corosync_conf, diskhb_toml):
         """The quorum section of the README instead of the lab's, and its [quorum]."""
-        conf, replaced = re.subn(r"^quorum \{\n.*?^\}\n", readme_block("quorum {"), corosync_conf,
+        section = readme_block("quorum {", readme_text())
+        conf, replaced = re.subn(r"^quorum \{\n.*?^\}\n", section, corosync_conf,
                                  flags=re.MULTILINE | re.DOTALL)
         self.report.check(replaced == 1, "the lab's corosync.conf has no quorum section")
-        self.write_files(conf, diskhb_toml + readme_block("[quorum]"))
+        self.write_files(conf, diskhb_toml + readme_block("[quorum]", readme_text()))
 
 
 def last_man_stands(lab, report):
@@ -111,17 +126,16 @@ def last_man_stands(lab, report):
 
 def follow_readme(lab, report):
     typed = Administrator(lab, report)
-    commands = [line for line in readme_commands() if not line.startswith(ELSEWHERE)]
+    commands = [line for line in readme_commands(readme_text()) if not line.startswith(ELSEWHERE)]
     report.measured("commands in the README", len(commands))
     stream = Stream(lab, rate=200, size=1024).start()
     settle(lab, stream)
 
-    install = [f"{word}" for word in commands if word.startswith("cmake --install")]
+    install = [line for line in commands if line.startswith("cmake --install")]
     for line in install:
-        build = os.environ.get("DISKHB_BUILD") or os.path.join(SOURCE, "build/release")
-        typed.install(line.replace("build/release", build))
+        typed.install(line)
     conf = config.corosync_conf([each.id for each in lab.nodes], True, lab.timers)
-    toml = readme_block("[[ring]]")
+    toml = readme_block("[[ring]]", readme_text())
     typed.write_files(conf, toml)
 
     on_one = ("diskhb format", "corosync-", "diskhb setup", "diskhb top", "diskhb status",

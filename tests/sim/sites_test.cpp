@@ -22,8 +22,11 @@ constexpr std::uint64_t ms = 1'000'000;
 constexpr std::uint64_t second = 1000 * ms;
 
 std::uint64_t seeds() {
-    const char* const wanted = std::getenv("DISKHB_SIM_SEEDS");
-    return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : seeds_by_default;
+    if (const char* const wanted = std::getenv("DISKHB_SIM_SEEDS"); wanted != nullptr) {
+        return std::strtoull(wanted, nullptr, 10);
+    }
+    // tests/run --soak
+    return std::getenv("DISKHB_SOAK") != nullptr ? 4 * seeds_by_default : seeds_by_default;
 }
 
 class sites_part : public testing::TestWithParam<std::uint64_t> {};

@@ -133,7 +133,26 @@ TEST_F(change_log_test, tells_when_a_peer_becomes_late_and_when_it_reads_in_time
                                                "later than 40 ms")));
     EXPECT_THAT(look(), IsEmpty());
     now_.peers[0].state = peer_state::alive;
-    EXPECT_THAT(look(), testing::ElementsAre("ring dhb0: node 2 (n2) reads in time again"));
+    EXPECT_THAT(look(), IsEmpty());
+    EXPECT_THAT(look(1s), testing::ElementsAre("ring dhb0: node 2 (n2) reads in time again"));
+    EXPECT_THAT(look(1s), IsEmpty());
+}
+
+TEST_F(change_log_test, tells_a_lag_around_the_deadline_once) {
+    config_.engine.read_deadline = 40ms;
+    now_.peers[0].state = peer_state::alive;
+    look();
+    now_.peers[0].state = peer_state::late;
+    EXPECT_THAT(look(), testing::SizeIs(1));
+    for (int crossing = 0; crossing < 50; ++crossing) {
+        now_.peers[0].state = peer_state::alive;
+        EXPECT_THAT(look(), IsEmpty());
+        EXPECT_THAT(look(800ms), IsEmpty());
+        now_.peers[0].state = peer_state::late;
+        EXPECT_THAT(look(), IsEmpty());
+    }
+    now_.peers[0].state = peer_state::silent;
+    EXPECT_THAT(look(), testing::ElementsAre(HasSubstr("is silent")));
 }
 
 TEST_F(change_log_test, tells_when_a_live_peer_does_not_read_us_any_more) {
@@ -159,6 +178,9 @@ TEST_F(change_log_test, tells_each_change_of_a_receive_volume) {
     EXPECT_THAT(look(), testing::ElementsAre(HasSubstr("receive volume /dev/copy (nodes 3, 4): "
                                                        "waiting_for_volume: /dev/copy: No such")));
     EXPECT_THAT(look(), IsEmpty());
+    now_.ring_error = area.error;  // the engine says it there as well
+    EXPECT_THAT(look(), IsEmpty());
+    now_.ring_error.clear();
     now_.receive_areas[0].state = ring_state::running;
     now_.receive_areas[0].error.clear();
     EXPECT_THAT(look(), testing::ElementsAre(HasSubstr("(nodes 3, 4): running")));

@@ -3,6 +3,7 @@
 #include "plugin/daemon/child_process.hpp"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 
 #include <boost/asio/steady_timer.hpp>
@@ -106,6 +107,34 @@ TEST_F(children, report_nothing_once_they_are_abandoned) {
     start("exec sleep 1000")->abandon();
     run_to_end();
     EXPECT_FALSE(ended);
+}
+
+TEST_F(children, are_not_scheduled_in_real_time_where_we_are) {
+    const sched_param high{1};
+    if (sched_setscheduler(0, SCHED_RR, &high) != 0) {
+        GTEST_SKIP() << "this process may not be scheduled in real time";
+    }
+    start("read -r line </proc/self/stat; set -- ${line##*)}; echo \"policy ${39}\" >&2");
+    const sched_param low{0};
+    EXPECT_EQ(sched_setscheduler(0, SCHED_OTHER, &low), 0);
+    run_to_end();
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->last_line, "policy 0");  // SCHED_OTHER
+}
+
+TEST_F(children, are_no_safer_from_the_oom_killer_than_others_where_we_are) {
+    const auto write_own = [](int score) {
+        std::ofstream("/proc/self/oom_score_adj") << score << std::flush;
+    };
+    write_own(7);
+    // It is told just after its start.
+    start(
+        "i=0; while [ $i -lt 5000 ]; do read -r score </proc/self/oom_score_adj; "
+        "[ $score = 0 ] && break; i=$((i + 1)); done; echo \"score $score\" >&2");
+    write_own(0);
+    run_to_end();
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->last_line, "score 0");
 }
 
 TEST_F(children, say_why_they_could_not_be_started) {

@@ -170,6 +170,39 @@ TEST(copy_job, waits_for_a_target_that_comes_later) {
     ::unlink(later.c_str());
 }
 
+TEST(copy_job, waits_until_nobody_else_writes_the_slot) {
+    volume_file source;
+    volume_file target;
+    file_writer(source).write_table();
+    auto first = std::make_unique<copy_job>(options_for(source.path(), target.path()));
+    first->start();
+    ASSERT_TRUE(becomes_true([&] { return first->status().counters.blocks_announced == 1; }));
+    copy_job second(options_for(source.path(), target.path()));
+    second.start();
+    ASSERT_TRUE(becomes_true([&] { return !second.status().error.empty(); }));
+    EXPECT_EQ(second.status().state, copy_job_state::waiting_for_target);
+    EXPECT_THAT(second.status().error, HasSubstr("another diskhb-copyd writes this node's slot"));
+    first.reset();
+    EXPECT_TRUE(becomes_true([&] { return second.status().state == copy_job_state::copying; }));
+}
+
+TEST(copy_job, copies_another_slot_of_the_target_at_the_same_time) {
+    volume_file source;
+    volume_file target;
+    file_writer(source).write_table();
+    copy_job first(options_for(source.path(), target.path()));
+    auto other = options_for(source.path(), target.path());
+    other.node_id = 1;
+    copy_job second(other);
+    first.start();
+    second.start();
+    const auto has_opened = [](const copy_job& job) {
+        return job.status().state == copy_job_state::proving ||
+               job.status().state == copy_job_state::copying;
+    };
+    EXPECT_TRUE(becomes_true([&] { return has_opened(first) && has_opened(second); }));
+}
+
 TEST(copy_job, refuses_a_target_that_is_another_volume) {
     volume_file source;
     auto other = test::small_superblock();

@@ -76,22 +76,53 @@ TEST(copy_message, survives_any_bytes) {
 }
 
 TEST(copy_request_gate, lets_one_request_a_node_and_link_pass_in_a_second) {
+    using verdict = copy_request_gate::verdict;
     copy_request_gate gate;
     constexpr std::uint64_t s = 1'000'000'000;
     auto message = request();
-    EXPECT_TRUE(gate.let_pass(message, 10 * s));
-    EXPECT_FALSE(gate.let_pass(message, 15 * s)) << "the same request over another way";
+    const auto act = [&](std::uint64_t now_ns) {
+        const bool passes = gate.judge(message, now_ns) == verdict::act;
+        if (passes) {
+            gate.on_done(message.from, message.link, {});
+        }
+        return passes;
+    };
+    EXPECT_TRUE(act(10 * s));
+    EXPECT_FALSE(act(15 * s)) << "the same request over another way";
     message.token = 2;
-    EXPECT_TRUE(gate.let_pass(message, 16 * s));
+    EXPECT_TRUE(act(16 * s));
     message.token = 3;
-    EXPECT_FALSE(gate.let_pass(message, 16 * s + s / 2));
+    EXPECT_EQ(gate.judge(message, 16 * s + s / 2), verdict::ignore);
     message.link = 2;
-    EXPECT_TRUE(gate.let_pass(message, 16 * s + s / 2));
+    EXPECT_TRUE(act(16 * s + s / 2));
     message.from = 4;
-    EXPECT_TRUE(gate.let_pass(message, 16 * s + s / 2));
+    EXPECT_TRUE(act(16 * s + s / 2));
     message = request();
-    message.token = 4;
-    EXPECT_TRUE(gate.let_pass(message, 17 * s));
+    message.token = 3;
+    EXPECT_TRUE(act(17 * s)) << "who was not answered asks again";
+}
+
+TEST(copy_request_gate, gives_a_repeated_request_the_answer_of_the_first) {
+    using verdict = copy_request_gate::verdict;
+    copy_request_gate gate;
+    auto message = request();
+    EXPECT_EQ(gate.judge(message, 1000), verdict::act);
+    EXPECT_EQ(gate.judge(message, 1001), verdict::ignore) << "nothing is known yet";
+    gate.on_done(message.from, message.link, "no path to array 7");
+    EXPECT_EQ(gate.judge(message, 1002), verdict::answer_again);
+    EXPECT_EQ(gate.error_of(message), "no path to array 7");
+}
+
+TEST(copy_request_gate, acts_on_no_further_request_while_one_is_under_way) {
+    using verdict = copy_request_gate::verdict;
+    copy_request_gate gate;
+    auto message = request();
+    EXPECT_EQ(gate.judge(message, 1000), verdict::act);
+    message.token = 2;
+    constexpr std::uint64_t later_ns = 5 * copy_request_gate::interval_ns;
+    EXPECT_EQ(gate.judge(message, later_ns), verdict::ignore);
+    gate.on_done(message.from, message.link, {});
+    EXPECT_EQ(gate.judge(message, later_ns), verdict::act);
 }
 
 }  // namespace

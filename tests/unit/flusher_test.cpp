@@ -31,6 +31,15 @@ struct noting_observer final : send_observer {
     std::uint64_t written_end = 0;
 };
 
+class ring_clock final : public clock {
+  public:
+    explicit ring_clock(const test::sim_ring& ring) : ring_(ring) {}
+    std::uint64_t now_ns() const noexcept override { return ring_.now_ns(); }
+
+  private:
+    const test::sim_ring& ring_;
+};
+
 struct counting_waker final : waker {
     void wake() noexcept override { ++wakes; }
     int wakes = 0;
@@ -50,7 +59,8 @@ class flusher_test : public testing::Test {
         setup.ttl_ns = 200 * ms;
         setup.flush = settings;
         setup.start = start;
-        flusher_ = std::make_unique<flusher>(setup, *queue_, board_, beats_, counts_, observer_);
+        flusher_ =
+            std::make_unique<flusher>(setup, *queue_, board_, beats_, counts_, clock_, observer_);
         attach();
     }
     void attach() {
@@ -87,6 +97,7 @@ class flusher_test : public testing::Test {
 
     static constexpr format::slot_index slot = 1;
     test::sim_ring ring_;
+    ring_clock clock_{ring_};
     std::shared_ptr<io::sim_port> port_ = ring_.make_port(1);
     ring::counters counts_;
     acknowledgement_board board_{ring_.content().measures.slots};
@@ -279,6 +290,21 @@ TEST_F(flusher_test, gives_its_block_a_clock_not_before_any_frame_in_it) {
     run(5 * ms);
     const auto block = ring_.table(slot);
     EXPECT_GE(block->clock_ns, format::frame_reader(block->inline_frames).next()->submitted_ns);
+}
+
+TEST_F(flusher_test, gives_its_block_a_clock_not_before_a_beat_that_it_echoes) {
+    start();
+    // The thread took the time and was held up; meanwhile a beat was read that is echoed now. A
+    // reader concludes from the echo that the block was encoded after that beat.
+    submit(10);
+    const std::uint64_t taken_ns = ring_.now_ns();
+    ring_.clock().advance_to(taken_ns + 2000 * ms);
+    board_.set(0, {5, 6, 7, 8});
+    flusher_->step(taken_ns);
+    run(5 * ms);
+    const auto block = ring_.table(slot);
+    ASSERT_EQ(format::acknowledgement_of(*block, 0).beat, 8U);
+    EXPECT_GE(block->clock_ns, taken_ns + 2000 * ms);
 }
 
 TEST_F(flusher_test, says_good_bye_after_the_write_that_is_in_flight) {

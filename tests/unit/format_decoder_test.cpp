@@ -190,7 +190,7 @@ TEST(format_decoder, rejects_the_same_blocks_for_the_same_reasons) {
 TEST(format_decoder, rejects_the_same_quorum_blocks_for_the_same_reasons) {
     samples::random_edits random;
     SCOPED_TRACE(random.seed_line());
-    image volume(slots_max);
+    image volume(slots_most(block_bytes_min));
     const geometry& measures = volume.measures();
     std::vector<result<quorum_block>> ours;
     for (slot_index slot = 0; slot < measures.slots; ++slot) {

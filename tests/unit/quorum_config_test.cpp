@@ -152,6 +152,18 @@ TEST(quorum_config, refuses_a_volume_named_twice_and_a_relative_path) {
     EXPECT_THAT(error_of("[quorum]\nvolumes = [\"q\"]\n"), HasSubstr("must be an absolute path"));
 }
 
+TEST(quorum_config, refuses_volumes_that_are_replicated_between_sites) {
+    const std::string two_sites =
+        "[[ring]]\nlink = 1\nsend_volume = \"/dev/send\"\ncopy_target = \"/dev/far\"\n"
+        "[[ring.receive]]\nnodes = [2]\nvolume = \"/dev/copy\"\n";
+    for (const std::string path : {"/dev/send", "/dev/far", "/dev/copy", "/dev/../dev/copy"}) {
+        EXPECT_THAT(error_of("[quorum]\nvolumes = [\"" + path + "\"]\n" + two_sites),
+                    HasSubstr("is a send volume of a ring, or a copy of one"))
+            << path;
+    }
+    EXPECT_THAT(error_of("[quorum]\n" + two_sites), HasSubstr("the rings have 0 volumes"));
+}
+
 TEST(quorum_config, reads_a_tie_breaker_of_each_kind) {
     EXPECT_EQ(parse(std::string(smallest) + "tie_breaker = \"highest\"\n").ties.by,
               tie_breaker::rule::highest);

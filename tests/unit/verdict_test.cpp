@@ -2,6 +2,7 @@
 // The rules of diskhb/doc/pacemaker.md, "The verdict", and the lines that the agents read.
 #include "tools/verdict.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "diskhb/error.hpp"
@@ -16,6 +17,8 @@ using json = nlohmann::ordered_json;
 struct peer_view {
     bool on_network = true;
     bool heard = true;
+    bool late = false;
+    const char* state() const { return late ? "late" : heard ? "alive" : "silent"; }
 };
 
 // Node 1 with a ring (link 1) and peers from node 2 on. What is heard is on the ring's link too.
@@ -39,8 +42,8 @@ struct view {
                   {"peers", json::array()}};
         for (std::size_t at = 0; at < peers.size(); ++at) {
             ring["peers"].push_back({{"node", at + 2},
-                                     {"name", "n" + std::to_string(at + 2)},
-                                     {"state", peers[at].heard ? "alive" : "silent"}});
+                                     {"name", fmt::format("n{}", at + 2)},
+                                     {"state", peers[at].state()}});
         }
         return {{"ok", true}, {"rings", json::array({ring})}};
     }
@@ -64,6 +67,7 @@ constexpr peer_view well{true, true};
 constexpr peer_view cut{false, true};
 constexpr peer_view silent{true, false};
 constexpr peer_view gone{false, false};
+constexpr peer_view late{true, true, true};
 
 TEST(verdict, is_ok_when_everybody_is_there_both_ways) {
     const auto report = view{.peers = {well, well}}.judged();
@@ -130,6 +134,32 @@ TEST(verdict, misses_the_spare_when_somebody_is_not_heard) {
     EXPECT_EQ(report.reason, "the ring does not reach n3");
 }
 
+TEST(verdict, takes_a_late_node_for_heard_and_is_degraded) {
+    const auto report = view{.peers = {well, late}}.judged();
+    EXPECT_EQ(report.how, verdict::ok);
+    EXPECT_TRUE(report.spare);
+    EXPECT_EQ(report.peers_heard, 2U);
+    EXPECT_EQ(report.peers_late, 1U);
+    EXPECT_TRUE(report.is_degraded());
+    EXPECT_EQ(report.reason, "what is written here is read too late (read_deadline_ms) by n3");
+    // Its network is cut all the same.
+    EXPECT_EQ((view{.peers = {peer_view{false, true, true}}}.judged().how), verdict::network_lost);
+}
+
+TEST(verdict, takes_a_node_for_late_that_is_late_on_all_rings) {
+    for (const bool is_first : {true, false}) {
+        auto status = view{.peers = {is_first ? late : well}}.status();
+        auto second = view{.peers = {is_first ? well : late}}.status()["rings"][0];
+        second["interface"] = "dhb1";
+        second["link"] = 2;
+        status["rings"].push_back(second);
+        EXPECT_EQ(judge(facts_of(status, view{.peers = {well}}.links(), "")).peers_late, 0U);
+        EXPECT_EQ(judge(facts_of(status, view{.peers = {well}}.links(), is_first ? "dhb0" : "dhb1"))
+                      .peers_late,
+                  1U);
+    }
+}
+
 TEST(verdict, without_the_daemon_knows_the_network_alone) {
     const view present{.peers = {well}};
     ring_facts ring;
@@ -177,7 +207,7 @@ TEST(verdict, rounds_latencies_up_to_a_few_steps) {
 TEST(verdict, gives_the_agent_a_line_for_each_attribute) {
     const auto report = view{.peers = {cut, cut}}.judged();
     EXPECT_EQ(to_attributes(report),
-              "verdict=network-lost\nstorage=1\nnetwork=0\non-ring=1\nspare=1\npeers=2\n"
+              "verdict=network-lost\nstorage=1\nnetwork=0\non-ring=1\nspare=1\npeers=2\nlate=0\n"
               "latency-us=500\nhealth=yellow\ndegraded=1\n"
               "reason=the network is lost; n2, n3 over the volume alone\n");
 }
@@ -277,8 +307,14 @@ TEST(setup_check, names_what_is_unsafe) {
 
     input = good_setup();
     input.conf.items.push_back({"quorum.device.model", "disk", 1});
+    input.is_quorum_enabled = false;
+    EXPECT_NE(first_error(input).find("systemctl enable diskhb-quorumd"), std::string::npos);
+
+    // Unsafe for those alone who start the cluster by pcs.
+    input.is_quorum_enabled = true;
     input.has_pcs = true;
-    EXPECT_NE(first_error(input).find("diskhb-qdevice-shim"), std::string::npos);
+    EXPECT_EQ(first_error(input), "");
+    EXPECT_NE(findings_text(check_setup(input)).find("diskhb-qdevice-shim"), std::string::npos);
 }
 
 }  // namespace

@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-namespace diskhb::tools {
+#include "diskhb/copy.hpp"
 
-inline constexpr const char* control_socket_default = "/run/diskhb/diskhbd.sock";
+namespace diskhb {
 
 class control_client {
   public:
@@ -39,4 +39,4 @@ class control_client {
     std::string received_;
 };
 
-}  // namespace diskhb::tools
+}  // namespace diskhb

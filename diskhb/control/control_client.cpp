@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "tools/control_client.hpp"
+#include "control/control_client.hpp"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 
 #include "diskhb/error.hpp"
 
-namespace diskhb::tools {
+namespace diskhb {
 
 using json = nlohmann::ordered_json;
 
@@ -106,4 +106,4 @@ void control_client::fail(const std::string& reason) const {
     throw setup_error(exit_no_daemon, fmt::format("{} on {}: {}", daemon_, path_, reason));
 }
 
-}  // namespace diskhb::tools
+}  // namespace diskhb
