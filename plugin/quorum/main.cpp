@@ -3,12 +3,8 @@
 #include <fmt/core.h>
 #include <spdlog/logger.h>
 
-#include <CLI/CLI.hpp>
-#include <cstdio>
-#include <exception>
-#include <string>
-
 #include "plugin/daemon/process.hpp"
+#include "plugin/daemon/program.hpp"
 #include "plugin/quorum/quorum_config.hpp"
 #include "plugin/quorum/quorum_daemon.hpp"
 #include "plugin/quorum/volume_check.hpp"
@@ -18,12 +14,7 @@ namespace {
 using namespace diskhb;
 using namespace diskhb::quorum;
 
-struct options {
-    std::string config = daemon::config_path_default;
-    bool check = false;
-};
-
-int run(const options& chosen) {
+int run(const daemon::program_options& chosen) {
     const auto config = read_quorum_config(chosen.config, real_quorum_host());
     if (chosen.check) {
         fmt::print("{}", describe(config));
@@ -51,26 +42,6 @@ int run(const options& chosen) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    options chosen;
-    CLI::App app("Gives Corosync's quorum a vote by shared volumes.", "diskhb-quorumd");
-    app.set_version_flag("--version", "diskhb-quorumd " DISKHB_VERSION);
-    app.add_option("--config", chosen.config, "the configuration, see diskhb.toml(5)")
-        ->capture_default_str();
-    app.add_flag("--check", chosen.check, "read the configuration, say what would be done, end");
-    try {
-        app.parse(argc, argv);
-        return run(chosen);
-    } catch (const CLI::ParseError& problem) {
-        if (problem.get_exit_code() == 0) {
-            return app.exit(problem);
-        }
-        fmt::print(stderr, "diskhb-quorumd: {} (see diskhb-quorumd --help)\n", problem.what());
-        return exit_usage;
-    } catch (const setup_error& problem) {
-        fmt::print(stderr, "diskhb-quorumd: {}\n", problem.what());
-        return problem.exit_code();
-    } catch (const std::exception& problem) {
-        fmt::print(stderr, "diskhb-quorumd: {}\n", problem.what());
-        return exit_failed;
-    }
+    return daemon::run_program(argc, argv, "diskhb-quorumd",
+                               "Gives Corosync's quorum a vote by shared volumes.", run);
 }

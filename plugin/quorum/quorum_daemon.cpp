@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "plugin/daemon/control_reply.hpp"
+#include "plugin/daemon/main_loop.hpp"
 #include "plugin/daemon/process.hpp"
 
 namespace diskhb::quorum {
@@ -68,41 +69,14 @@ quorum_daemon::quorum_daemon(const quorum_config& config, spdlog::logger& log)
 quorum_daemon::~quorum_daemon() = default;
 
 int quorum_daemon::run() {
-    wait_for_signal();
-    every(watch_timer_, watch_interval, [this] { watch(); });
-    if (const auto interval = daemon::watchdog_interval(); interval) {
-        every(watchdog_timer_, *interval, &daemon::notify_watchdog);
-    }
+    daemon::handle_signals(
+        signals_, log_, [this] { explain_hangup(); }, [this] { begin_stop(exit_ok); });
+    daemon::repeat(watch_timer_, watch_interval, [this] { watch(); });
+    daemon::feed_watchdog(watchdog_timer_);
     heuristics_.start();
     step(time_has_passed{});
     loop_.run();
     return exit_code_;
-}
-
-void quorum_daemon::every(boost::asio::steady_timer& timer, duration interval,
-                          std::function<void()> action) {
-    timer.expires_after(interval);
-    timer.async_wait([this, &timer, interval, action = std::move(action)](const error_code& error) {
-        if (!error) {
-            action();
-            every(timer, interval, action);
-        }
-    });
-}
-
-void quorum_daemon::wait_for_signal() {
-    signals_.async_wait([this](const error_code& error, int signal) {
-        if (error) {
-            return;
-        }
-        if (signal == SIGHUP) {
-            explain_hangup();
-        } else {
-            log_.info("stopping on signal {}", signal);
-            begin_stop(exit_ok);
-        }
-        wait_for_signal();
-    });
 }
 
 void quorum_daemon::step(const lease_input& input) {

@@ -11,7 +11,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,10 +43,6 @@ class quorum_daemon {
     int run();
 
   private:
-    using duration = std::chrono::steady_clock::duration;
-    void every(boost::asio::steady_timer& timer, duration interval, std::function<void()> action);
-    void wait_for_signal();
-
     // quorum_daemon.cpp: from inputs to actions.
     void step(const lease_input& input);
     void carry_out(const lease_actions& actions, std::uint64_t now_ns);

@@ -11,6 +11,7 @@
 
 #include "engine/engine_thread.hpp"
 #include "plugin/daemon/control_reply.hpp"
+#include "plugin/daemon/main_loop.hpp"
 #include "plugin/daemon/process.hpp"
 
 namespace diskhb::daemon {
@@ -119,41 +120,18 @@ void copy_daemon::run() {
         log_.info("ring {}: copying the slot of node {} from {} to {}", ring.config->interface,
                   config_.node_id, ring.config->roles.send_volume, ring.config->roles.copy.target);
     }
-    wait_for_signal();
-    every(change_timer_, change_interval, [this] { log_changes(); });
-    if (const auto interval = watchdog_interval(); interval) {
-        every(watchdog_timer_, *interval, &notify_watchdog);
-    }
+    handle_signals(
+        signals_, log_,
+        [this] {
+            log_.info("SIGHUP changes nothing: a restart brings a new configuration into force");
+        },
+        [this] { loop_.stop(); });
+    repeat(change_timer_, change_interval, [this] { log_changes(); });
+    feed_watchdog(watchdog_timer_);
     status_text_ = status_text();
     notify_ready(status_text_);
     loop_.run();
     stop();
-}
-
-void copy_daemon::every(boost::asio::steady_timer& timer, duration interval,
-                        std::function<void()> action) {
-    timer.expires_after(interval);
-    timer.async_wait([this, &timer, interval, action = std::move(action)](const error_code& error) {
-        if (!error) {
-            action();
-            every(timer, interval, action);
-        }
-    });
-}
-
-void copy_daemon::wait_for_signal() {
-    signals_.async_wait([this](const error_code& error, int signal) {
-        if (error) {
-            return;
-        }
-        if (signal == SIGHUP) {
-            log_.info("SIGHUP changes nothing: a restart brings a new configuration into force");
-            wait_for_signal();
-            return;
-        }
-        log_.info("stopping on signal {}", signal);
-        loop_.stop();
-    });
 }
 
 void copy_daemon::log_changes() {

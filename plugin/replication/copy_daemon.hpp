@@ -8,7 +8,6 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -38,7 +37,6 @@ class copy_daemon {
     void run();
 
   private:
-    using duration = std::chrono::steady_clock::duration;
     struct copied_ring {
         const ring_config* config = nullptr;
         std::unique_ptr<replication::copy_job> job;
@@ -46,8 +44,6 @@ class copy_daemon {
     };
     class waiting_request;
 
-    void every(boost::asio::steady_timer& timer, duration interval, std::function<void()> action);
-    void wait_for_signal();
     void log_changes();
     void handle_request(const std::string& line, const control_server::answer_function& answer);
     void handle_copy(const control_request& request, const control_server::answer_function& answer);

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "plugin/daemon/control_reply.hpp"
+#include "plugin/daemon/main_loop.hpp"
 #include "plugin/daemon/process.hpp"
 
 namespace diskhb::daemon {
@@ -88,42 +89,15 @@ void ring_daemon::run() {
     }
     copies_->start();
     routes_->start();
-    wait_for_signal();
-    every(change_timer_, change_interval, [this] { log_changes(); });
-    every(interface_timer_, interface_interval, [this] { check_interfaces(); });
-    if (const auto interval = watchdog_interval(); interval) {
-        every(watchdog_timer_, *interval, &notify_watchdog);
-    }
+    handle_signals(
+        signals_, log_, [this] { explain_hangup(); }, [this] { loop_.stop(); });
+    repeat(change_timer_, change_interval, [this] { log_changes(); });
+    repeat(interface_timer_, interface_interval, [this] { check_interfaces(); });
+    feed_watchdog(watchdog_timer_);
     status_text_ = status_text();
     notify_ready(status_text_);
     loop_.run();
     stop();
-}
-
-void ring_daemon::every(asio::steady_timer& timer, duration interval,
-                        std::function<void()> action) {
-    timer.expires_after(interval);
-    timer.async_wait([this, &timer, interval, action = std::move(action)](const error_code& error) {
-        if (!error) {
-            action();
-            every(timer, interval, action);
-        }
-    });
-}
-
-void ring_daemon::wait_for_signal() {
-    signals_.async_wait([this](const error_code& error, int signal) {
-        if (error) {
-            return;
-        }
-        if (signal == SIGHUP) {
-            explain_hangup();
-            wait_for_signal();
-            return;
-        }
-        log_.info("stopping on signal {}", signal);
-        loop_.stop();
-    });
 }
 
 // Nothing is changed in a running ring: a restart loses some packets, which Corosync repairs, and

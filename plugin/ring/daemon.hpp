@@ -10,7 +10,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -41,10 +40,6 @@ class ring_daemon {
     void run();
 
   private:
-    using duration = std::chrono::steady_clock::duration;
-    // Calls `action` again and again, the first time after `interval`.
-    void every(boost::asio::steady_timer& timer, duration interval, std::function<void()> action);
-    void wait_for_signal();
     void explain_hangup();
     void log_changes();
     void check_interfaces();
