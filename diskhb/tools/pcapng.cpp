@@ -2,6 +2,7 @@
 #include "tools/pcapng.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "format/bytes.hpp"
 
@@ -36,9 +37,9 @@ class block {
     }
     template <class Number>
     block& number(Number value) {
-        const auto at = bytes_.size();
-        bytes_.resize(at + sizeof value);
-        format::store(std::span(bytes_), at, value);
+        std::byte encoded[sizeof value];
+        format::store(std::span<std::byte>(encoded), 0, value);
+        bytes_.insert(bytes_.end(), std::begin(encoded), std::end(encoded));
         return *this;
     }
     block& padded(std::span<const std::byte> content) {
