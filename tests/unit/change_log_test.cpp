@@ -31,6 +31,14 @@ class change_log_test : public testing::Test {
         }
         return texts;
     }
+    std::vector<std::string> look_for_ids(std::chrono::nanoseconds passed = 100ms) {
+        clock_ += passed;
+        std::vector<std::string> ids;
+        for (const auto& line : log_.observe(now_, clock_)) {
+            ids.emplace_back(line.message_id);
+        }
+        return ids;
+    }
     std::uint64_t& count(counter which) { return now_.counters[static_cast<std::size_t>(which)]; }
 
     ring_config config_;
@@ -184,6 +192,47 @@ TEST_F(change_log_test, tells_each_change_of_a_receive_volume) {
     now_.receive_areas[0].state = ring_state::running;
     now_.receive_areas[0].error.clear();
     EXPECT_THAT(look(), testing::ElementsAre(HasSubstr("(nodes 3, 4): running")));
+}
+
+TEST_F(change_log_test, gives_each_state_of_the_ring_its_message_id) {
+    for (const auto& [state, id] :
+         {std::pair(ring_state::waiting_for_volume, message_id::ring_waiting),
+          std::pair(ring_state::running, message_id::ring_running),
+          std::pair(ring_state::volume_lost, message_id::volume_lost),
+          std::pair(ring_state::refused, message_id::volume_refused)}) {
+        now_.state = state;
+        EXPECT_THAT(look_for_ids(), testing::ElementsAre(id));
+    }
+    now_.state = ring_state::running;
+    look();
+    now_.io_pending = 2s;
+    EXPECT_THAT(look_for_ids(), testing::ElementsAre(message_id::volume_silent));
+    now_.io_pending = 0ms;
+    EXPECT_THAT(look_for_ids(), testing::ElementsAre(message_id::volume_answers));
+    count(counter::lost_gap) = 1;
+    EXPECT_THAT(look_for_ids(), testing::ElementsAre(message_id::frames_lost));
+    now_.receive_areas.emplace_back();
+    EXPECT_THAT(look_for_ids(), testing::ElementsAre(message_id::receive_volume));
+}
+
+TEST_F(change_log_test, gives_each_state_of_a_peer_its_message_id) {
+    look();
+    auto& peer = now_.peers[0];
+    peer.state = peer_state::alive;
+    EXPECT_THAT(look_for_ids(), testing::ElementsAre(message_id::peer_alive));
+    peer.hears_us = true;
+    EXPECT_THAT(look_for_ids(), testing::ElementsAre(message_id::peer_reads));
+    peer.state = peer_state::late;
+    EXPECT_THAT(look_for_ids(), testing::ElementsAre(message_id::peer_late));
+    peer.state = peer_state::alive;
+    EXPECT_THAT(look_for_ids(), IsEmpty());
+    EXPECT_THAT(look_for_ids(1s), testing::ElementsAre(message_id::peer_in_time));
+    peer.hears_us = false;
+    EXPECT_THAT(look_for_ids(), testing::ElementsAre(message_id::peer_does_not_read));
+    peer.state = peer_state::silent;
+    EXPECT_THAT(look_for_ids(), testing::ElementsAre(message_id::peer_silent));
+    peer.state = peer_state::stopped;
+    EXPECT_THAT(look_for_ids(), testing::ElementsAre(message_id::peer_stopped));
 }
 
 }  // namespace
