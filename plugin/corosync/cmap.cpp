@@ -123,6 +123,7 @@ error_code cmap::track(const std::string& prefix) {
     if (const cs_error_t error = ::cmap_fd_get(*handle_, &descriptor); error != CS_OK) {
         return to_error(error);
     }
+    // With a second prefix it takes the place of the first watch.
     const error_code error = dispatcher_.watch(
         descriptor,
         [handle = *handle_] { return to_error(::cmap_dispatch(handle, CS_DISPATCH_ALL)); },

@@ -23,6 +23,10 @@ namespace {
 constexpr std::chrono::milliseconds connect_again{500};
 constexpr std::chrono::milliseconds send_again{2};
 constexpr std::chrono::seconds end_patience{1};
+// Signs of life are told no more often: they would be a post for each node and poll.
+constexpr std::chrono::milliseconds life_interval{250};
+constexpr const char* nodelist_prefix = "nodelist.node.";
+constexpr const char* token_key = "runtime.config.totem.token";  // cmap_keys(7)
 
 }  // namespace
 
@@ -36,7 +40,7 @@ class corosync_client::worker : public std::enable_shared_from_this<worker> {
           work_(asio::make_work_guard(context_)),
           timer_(context_),
           send_timer_(context_),
-          map_(context_, {[this](const std::string&) { read_nodes(); }, lost()}),
+          map_(context_, {[this](const std::string& key) { read_config(key); }, lost()}),
           links_(context_, {lost()}),
           quorum_(context_,
                   {[this](bool is_quorate, const ring_id&, auto members) {
@@ -91,8 +95,10 @@ class corosync_client::worker : public std::enable_shared_from_this<worker> {
 
     void connect() {
         error_code error = map_.connect();
-        if (!error) {
-            error = map_.track("nodelist.node.");
+        for (const char* const prefix : {nodelist_prefix, token_key}) {
+            if (!error) {
+                error = map_.track(prefix);
+            }
         }
         if (!error) {
             error = links_.connect();
@@ -111,10 +117,25 @@ class corosync_client::worker : public std::enable_shared_from_this<worker> {
         }
         if (!error) {
             is_connected_ = true;
+            read_token();
             read_nodes();
             join();
         } else {
             give_up(error);
+        }
+    }
+
+    void read_config(const std::string& changed_key) {
+        if (changed_key == token_key) {
+            read_token();
+        } else if (changed_key.starts_with(nodelist_prefix)) {
+            read_nodes();
+        }
+    }
+
+    void read_token() {
+        if (const auto token_ms = map_.number(token_key); token_ms) {
+            tell_input(totem_report{std::chrono::milliseconds(*token_ms)});
         }
     }
 
@@ -158,7 +179,7 @@ class corosync_client::worker : public std::enable_shared_from_this<worker> {
         if (!is_connected_) {
             return;
         }
-        auto report = read_link_states(links_, node_ids_);
+        auto report = read_link_states(links_, node_ids_, [this] { tell_life(); });
         if (report) {
             tell_input(std::move(*report));
         } else if (report.error() != to_error(CS_ERR_TRY_AGAIN)) {
@@ -225,6 +246,15 @@ class corosync_client::worker : public std::enable_shared_from_this<worker> {
         return loop_ != nullptr;
     }
 
+    // Any answer is one, CS_ERR_TRY_AGAIN too.
+    void tell_life() {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - life_told_at_ >= life_interval) {
+            life_told_at_ = now;
+            tell_input(sign_of_life{});
+        }
+    }
+
     void tell_input(interconnect_input input) {
         tell([input = std::move(input)](const handlers& to) {
             if (to.on_input) {
@@ -243,6 +273,7 @@ class corosync_client::worker : public std::enable_shared_from_this<worker> {
     }
 
     void tell_message(const group_member& from, std::span<const std::byte> message) {
+        tell_life();
         tell([from, bytes = std::vector<std::byte>(message.begin(), message.end()),
               delivered = std::chrono::steady_clock::now()](const handlers& to) {
             if (to.on_message) {
@@ -265,6 +296,7 @@ class corosync_client::worker : public std::enable_shared_from_this<worker> {
     cpg group_;
     bool is_connected_ = false;
     std::vector<std::uint32_t> node_ids_;
+    std::chrono::steady_clock::time_point life_told_at_{};
     std::deque<std::vector<std::byte>> unsent_;
     std::atomic<std::size_t> waiting_ = 0;  // in unsent_ or on the way there
     std::future<void> ended_;               // of the caller's thread

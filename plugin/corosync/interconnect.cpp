@@ -117,16 +117,26 @@ void interconnect::take(const corosync_gone&, steady_time) {
 void interconnect::take(const tick&, steady_time now) {
     ++ticks_;
     if (state_.corosync == corosync_state::running && ticks_ >= silence_ticks &&
-        now - answered_at_ > silence_time) {
+        now - answered_at_ > silence_) {
         // The links and the membership are those of before; nothing newer is known.
         state_.corosync = corosync_state::silent;
         tell(kind::corosync_silent, {});
     }
 }
 
-void interconnect::answered(steady_time now) {
+// Who was silent is back with the first report, when what is so now is known.
+void interconnect::take(const sign_of_life&, steady_time now) {
     answered_at_ = now;
     ticks_ = 0;
+}
+
+void interconnect::take(const totem_report& report, steady_time now) {
+    silence_ = std::max(report.token, silence_least);
+    take(sign_of_life{}, now);
+}
+
+void interconnect::answered(steady_time now) {
+    take(sign_of_life{}, now);
     if (!has_links_ || !has_quorum_) {
         return;
     }

@@ -48,7 +48,7 @@ enum class interconnect_event_kind {
     inquorate,        // votequorum says so
     quorate,          // again
     members,          // the membership is another one
-    corosync_silent,  // Corosync has not answered for silence_time
+    corosync_silent,  // Corosync has said nothing at all for silence()
     corosync_gone,    // Corosync has ended
     corosync_back,    // Corosync answers again
 };
@@ -70,7 +70,14 @@ struct quorum_report {
     bool is_quorate = false;
     std::vector<std::uint32_t> members;  // ourselves too
 };
-using interconnect_input = std::variant<link_report, quorum_report, corosync_gone, tick>;
+// Corosync has answered a call, or sent something, that is no report by itself.
+struct sign_of_life {};
+// Totem's timers in force.
+struct totem_report {
+    std::chrono::milliseconds token{};  // then the other nodes give up on one that is not heard
+};
+using interconnect_input =
+    std::variant<link_report, quorum_report, corosync_gone, tick, sign_of_life, totem_report>;
 
 // A member, or another node of the nodelist.
 struct node_view {
@@ -92,9 +99,13 @@ struct interconnect_state {
 class interconnect {
   public:
     static constexpr std::chrono::seconds settle_time{10};
-    // Corosync has not answered for so long, while we were run: so many ticks have come meanwhile,
-    // a quarter of a second apart. A host that stood still says nothing of Corosync.
-    static constexpr std::chrono::seconds silence_time{2};
+    // Corosync is silent when nothing came of it for the token's timeout, and not less than this:
+    // by then the others give up on a node that stands still. Before, a wait says no more than that
+    // the host is busy, or that clients send more than the cluster takes: Corosync then leaves
+    // calls unread (exec/ipc_glue.c, cs_ipcs_check_for_flow_control), and does its work. Besides,
+    // we must have been run ourselves: so many ticks, a quarter of a second apart, have come
+    // meanwhile. A host that stood still says nothing of Corosync.
+    static constexpr std::chrono::milliseconds silence_least{2000};
     static constexpr unsigned silence_ticks = 7;
 
     explicit interconnect(std::vector<unsigned> ring_links) : ring_links_(std::move(ring_links)) {}
@@ -102,6 +113,7 @@ class interconnect {
     // The events that follow, in the order in which to tell them; state() is that after them.
     std::vector<interconnect_event> step(const interconnect_input& input, steady_time now);
     const interconnect_state& state() const noexcept { return state_; }
+    std::chrono::milliseconds silence() const noexcept { return silence_; }
     // Links and quorum are known, and `started` was told.
     bool has_started() const noexcept { return has_started_; }
 
@@ -113,12 +125,13 @@ class interconnect {
         told network = told::nothing;
         told ring = told::nothing;
     };
-    struct changes;
 
     void take(const link_report& report, steady_time now);
     void take(const quorum_report& report, steady_time now);
     void take(const corosync_gone&, steady_time now);
     void take(const tick&, steady_time now);
+    void take(const sign_of_life&, steady_time now);
+    void take(const totem_report& report, steady_time now);
     void answered(steady_time now);
     void start(steady_time now);
     void remember_members(steady_time now);
@@ -132,6 +145,7 @@ class interconnect {
     interconnect_state state_;
     std::map<std::uint32_t, member_memory> memory_;  // of the other members
     std::vector<interconnect_event> events_;         // of this step
+    std::chrono::milliseconds silence_ = silence_least;
     steady_time answered_at_{};
     unsigned ticks_ = 0;  // since then
     bool has_links_ = false;

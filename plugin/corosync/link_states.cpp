@@ -8,7 +8,8 @@
 
 namespace diskhb::corosync {
 
-result<link_report> read_link_states(cfg& links, const std::vector<std::uint32_t>& node_ids) {
+result<link_report> read_link_states(cfg& links, const std::vector<std::uint32_t>& node_ids,
+                                     const std::function<void()>& on_answer) {
     const auto local = links.local_node_id();
     if (!local) {
         return local.error();
@@ -20,6 +21,9 @@ result<link_report> read_link_states(cfg& links, const std::vector<std::uint32_t
             continue;
         }
         auto node = links.links_to(id);
+        if (on_answer) {
+            on_answer();
+        }
         if (node) {
             report.others.push_back(std::move(*node));
         } else if (node.error() != to_error(CS_ERR_NOT_EXIST) &&

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,9 @@ struct link_report {
 };
 
 // Of connections that are there, for the nodes given. A node that has left the nodelist meanwhile
-// is left out. No call has a timeout: it lasts as long as Corosync lets it.
-result<link_report> read_link_states(cfg& links, const std::vector<std::uint32_t>& node_ids);
+// is left out. No call has a timeout: it lasts as long as Corosync lets it. on_answer: after each.
+result<link_report> read_link_states(cfg& links, const std::vector<std::uint32_t>& node_ids,
+                                     const std::function<void()>& on_answer = {});
 
 // Connects, and asks once. Any thread.
 result<link_report> read_link_states();

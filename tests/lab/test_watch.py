@@ -15,7 +15,7 @@ import threading
 import time
 
 from sandbox import wait_until
-from scenario import BACKOFF_S, SOAK, run
+from scenario import BACKOFF_S, SOAK, run, token_ms
 from stream import Stream
 
 CUTS = 100 if SOAK else 10
@@ -139,12 +139,22 @@ def other_views(lab, report, watchers):
     """Corosync that stands still, and one that ends."""
     report.step("Corosync of n3 stands still, goes on, and ends")
     third = watchers[2]
+    began = time.monotonic()
     os.kill(third.node.pids["corosync"], 19)
-    wait_until(lambda: third.lines[-1]["event"] == "corosync-silent", 5, "corosync-silent", 0.05)
+    wait_until(lambda: third.lines[-1]["event"] == "corosync-silent", token_ms(lab) / 1000 + 2,
+               "corosync-silent", 0.05)
+    silent_s = time.monotonic() - began
+    report.measured("told to be silent after [s], token", f"{silent_s:.1f}, {token_ms(lab) / 1000:.1f}")
+    report.check(silent_s > token_ms(lab) / 1000 - 0.5, "told to be silent before anybody gave it up")
     time.sleep(0.2)
     os.kill(third.node.pids["corosync"], 18)
     wait_until(lambda: any(line["event"] == "corosync-back" for line in third.lines), 10,
                "corosync-back", 0.05)
+    lab.wait_whole(60)
+    for watcher in watchers:
+        wait_until(lambda each=watcher: each.lines[-1]["members"] == [1, 2, 3]
+                   and each.lines[-1]["runs_on"] == "network", 20,
+                   f"{watcher.node.name} to tell that all is well again", 0.05)
     third.node.end_process("corosync")
     wait_until(lambda: third.lines[-1]["event"] == "corosync-gone", 5, "corosync-gone", 0.05)
     first = watchers[0]

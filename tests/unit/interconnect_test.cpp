@@ -3,6 +3,7 @@
 // ring.
 #include "plugin/corosync/interconnect.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -43,7 +44,7 @@ class interconnect_test : public testing::Test {
         for (const auto& event : machine_.step(input, now_)) {
             std::string text = name_of(event.kind);
             for (const auto node : event.node_ids) {
-                text += " " + std::to_string(node);
+                text += fmt::format(" {}", node);
             }
             told.push_back(text);
         }
@@ -155,9 +156,38 @@ TEST_F(interconnect_test, tells_once_that_corosync_does_not_answer) {
     EXPECT_EQ(step(links({{2, true, true}, {3, true, true}})), texts{"corosync-back"});
 }
 
+TEST_F(interconnect_test, corosync_is_not_silent_before_others_would_give_it_up) {
+    step(totem_report{5650ms});
+    begin();
+    for (const auto began = now_; now_ - began < 5400ms;) {
+        EXPECT_EQ(step(tick{}), texts{});
+    }
+    now_ += 300ms;
+    EXPECT_EQ(step(tick{}), texts{"corosync-silent"});
+    // A token that is shorter than what a busy host needs at times.
+    step(totem_report{1000ms});
+    EXPECT_EQ(machine_.silence(), interconnect::silence_least);
+}
+
+TEST_F(interconnect_test, any_sign_of_life_breaks_the_silence) {
+    begin();
+    for (unsigned i = 0; i < 100; ++i) {
+        EXPECT_EQ(step(tick{}), texts{});
+        EXPECT_EQ(step(i % 10 == 9 ? interconnect_input(sign_of_life{}) : tick{}), texts{});
+    }
+    for (unsigned i = 0; i < 20; ++i) {
+        EXPECT_EQ(step(tick{}), texts{});
+    }
+    EXPECT_EQ(step(tick{}), texts{"corosync-silent"});
+    // It lives, but what is so now is known with the next report only.
+    EXPECT_EQ(step(sign_of_life{}), texts{});
+    EXPECT_EQ(machine_.state().corosync, corosync_state::silent);
+    EXPECT_EQ(step(links({{2, true, true}, {3, true, true}})), texts{"corosync-back"});
+}
+
 TEST_F(interconnect_test, a_host_that_stood_still_says_nothing_of_corosync) {
     begin();
-    now_ += 10 * interconnect::silence_time;
+    now_ += 10 * interconnect::silence_least;
     EXPECT_EQ(step(tick{}), texts{});
     EXPECT_EQ(step(links({{2, true, true}, {3, true, true}})), texts{});
 }
