@@ -225,9 +225,11 @@ class drill_run {
         plan.messages_per_s = command_.messages_per_s;
         plan.message_bytes = command_.message_bytes;
         plan.for_all = command_.for_all;
-        plan.before = plan.after = seconds(command_.settle_seconds);
         plan.during = seconds(command_.seconds);
         plan.silence = milliseconds(facts_.limits.silence_ms);
+        plan.after = seconds(command_.settle_seconds);
+        // Long enough to miss the stream of a node that does not take part.
+        plan.before = std::max<milliseconds>(plan.after, plan.silence + step_interval * 10);
         plan.latency_max = milliseconds(facts_.limits.latency_max_ms);
         for (const auto& [node_id, member] : answered_) {
             plan.participants.push_back(member);

@@ -148,7 +148,7 @@ watch::view group_agent::make_view(std::uint64_t token, const std::string& reply
             }
         }
     }
-    seen.refusal = participant_.is_active() ? "takes part in a drill already" : "";
+    seen.refusal = participant_.refusal(std::chrono::steady_clock::now());
     seen.cut_refusal =
         options_.may_cut ? watch::why_not_able_to_cut() : "was told not to (watch --no-cut)";
     return seen;

@@ -220,6 +220,8 @@ int cut_guard_main(const std::vector<std::string>& arguments) {
     const auto began = steady::now();
     const auto end = began + hold;
     if (const auto problem = run_nft(cut_script(paths, hold)); !problem.empty()) {
+        // One that was killed for its slowness may have done its work.
+        (void)run_nft(remove_script);
         write_all(STDOUT_FILENO, problem + "\n");
         return exit_failed;
     }

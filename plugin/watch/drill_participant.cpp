@@ -59,6 +59,9 @@ drill_actions drill_participant::on_message(const corosync::group_member& from,
         }
         return {};
     }
+    if (std::holds_alternative<drill_end>(message) && elsewhere_ == from) {
+        elsewhere_.reset();
+    }
     if (!is_active_) {
         return {};
     }
@@ -82,17 +85,29 @@ drill_actions drill_participant::on_message(const corosync::group_member& from,
     return {};
 }
 
-// Only what asks for no more than an honest drill, and for us.
+bool drill_participant::is_bounded(const drill_begin& message) noexcept {
+    return message.messages_per_s >= 1 && message.messages_per_s <= messages_per_s_max &&
+           message.message_bytes <= message_bytes_max && message.life_ms <= life_ms_max &&
+           message.silence_ms >= 100;
+}
+
+// Only what asks for no more than an honest drill, and for us, while no other goes on.
 void drill_participant::begin(const corosync::group_member& from, const drill_begin& message,
                               const interconnect_state& state, steady_time now) {
     const corosync::group_member self{state.local_node_id, pid_};
-    const bool is_meant = std::find(message.participants.begin(), message.participants.end(),
-                                    self) != message.participants.end();
-    const bool is_bounded = message.messages_per_s >= 1 &&
-                            message.messages_per_s <= messages_per_s_max &&
-                            message.message_bytes <= message_bytes_max &&
-                            message.life_ms <= life_ms_max && message.silence_ms >= 100;
-    if (!is_meant || !is_bounded) {
+    if (!is_bounded(message)) {
+        return;
+    }
+    if (is_elsewhere(now)) {
+        if (from == self) {
+            (void)give_up(refusal(now));
+        }
+        return;
+    }
+    if (std::find(message.participants.begin(), message.participants.end(), self) ==
+        message.participants.end()) {
+        elsewhere_ = from;
+        elsewhere_until_ = now + milliseconds(message.life_ms);
         return;
     }
     // All but who and what we are begins anew.
@@ -106,6 +121,15 @@ void drill_participant::begin(const corosync::group_member& from, const drill_be
     for (const auto& each : message.participants) {
         books_.emplace(each.node_id, book{each.pid, true, corosync::sender_record(most)});
     }
+}
+
+std::string drill_participant::refusal(steady_time now) const {
+    if (is_active_) {
+        return "takes part in a drill already";
+    }
+    return is_elsewhere(now)
+               ? fmt::format("knows of another drill, begun on node {}", elsewhere_->node_id)
+               : "";
 }
 
 drill_actions drill_participant::enter(const drill_phase& message, bool is_ours, steady_time now) {
@@ -167,12 +191,15 @@ void drill_participant::count_latency(const drill_data& data, steady_time now) {
 }
 
 drill_actions drill_participant::on_group(const members& group) {
-    if (!is_active_) {
-        return {};
-    }
     const auto is_there = [&](const corosync::group_member& one) {
         return std::find(group.begin(), group.end(), one) != group.end();
     };
+    if (elsewhere_ && !is_there(*elsewhere_)) {
+        elsewhere_.reset();
+    }
+    if (!is_active_) {
+        return {};
+    }
     for (auto& [node_id, each] : books_) {
         each.is_member = is_there({node_id, each.pid});
     }
@@ -263,7 +290,7 @@ void drill_participant::send_due(drill_actions& actions, steady_time now) {
     const auto due =
         static_cast<std::uint64_t>(ms_between(begun_at_, now)) * plan_.messages_per_s / 1000;
     for (unsigned i = 0; i < burst_max && sequence_ < due; ++i) {
-        actions.push_back(send_to_group{make_data(false, now)});
+        actions.emplace_back(std::in_place_type<send_to_group>, make_data(false, now));
         ++sequence_;
     }
 }

@@ -48,6 +48,9 @@ class drill_participant {
     drill_participant(std::uint32_t pid, std::string name) : pid_(pid), name_(std::move(name)) {}
 
     bool is_active() const noexcept { return is_active_; }
+    // Why we would take part in no other drill now; empty: we would. One at a time in the group:
+    // all hear of the first of two, in the order of all, and of the second not before.
+    std::string refusal(steady_time now) const;
 
     // state: of the interconnect, as it is now. delivered: when the message came.
     drill_actions on_message(const corosync::group_member& from, const group_message& message,
@@ -72,6 +75,10 @@ class drill_participant {
 
     void begin(const corosync::group_member& from, const drill_begin& message,
                const corosync::interconnect_state& state, steady_time now);
+    static bool is_bounded(const drill_begin& message) noexcept;
+    bool is_elsewhere(steady_time now) const noexcept {
+        return elsewhere_ && now < elsewhere_until_;
+    }
     drill_actions enter(const drill_phase& message, bool is_ours, steady_time now);
     void take_data(const corosync::group_member& from, const drill_data& data, steady_time now);
     void count_latency(const drill_data& data, steady_time now);
@@ -85,6 +92,9 @@ class drill_participant {
     std::uint32_t pid_;
     std::string name_;
     bool is_active_ = false;
+    // Who has begun a drill that we have no part in, and until when it may go on.
+    std::optional<corosync::group_member> elsewhere_;
+    steady_time elsewhere_until_{};
     drill_begin plan_;
     corosync::group_member coordinator_;
     std::uint32_t node_id_ = 0;

@@ -300,6 +300,38 @@ TEST_F(drill_test, nobody_takes_part_in_one_that_asks_for_too_much) {
     EXPECT_FALSE(other.is_active());
 }
 
+TEST_F(drill_test, of_two_at_once_the_first_goes_on_alone) {
+    begin({});
+    deliver();
+    // Another node's drill, in which n2 takes part with another process: n2's watch knows of it.
+    drill_participant watching(102, "n2");
+    const drill_begin first{7, 100, 1024, 60'000, 2'000, {member(1), {2, 999}}};
+    const drill_begin second{8, 100, 1024, 60'000, 2'000, {member(1), member(2)}};
+    watching.on_message(member(1), first, nodes_[1].state, now_);
+    EXPECT_THAT(watching.refusal(now_), HasSubstr("another drill, begun on node 1"));
+    watching.on_message(member(3), second, nodes_[1].state, now_);
+    EXPECT_FALSE(watching.is_active());
+    EXPECT_EQ(watching.problem(), "");
+    // Whoever began the second is told so by its own participant, and cuts nothing.
+    drill_participant beginner(102, "n2");
+    beginner.on_message(member(1), first, nodes_[1].state, now_);
+    beginner.on_message(member(2), second, nodes_[1].state, now_);
+    EXPECT_FALSE(beginner.is_active());
+    EXPECT_THAT(beginner.problem(), HasSubstr("another drill, begun on node 1"));
+    // It is over when its end is told, when who began it has gone, or when its time is over.
+    auto until_end = watching;
+    until_end.on_message(member(3), drill_end{7}, nodes_[1].state, now_);
+    EXPECT_NE(until_end.refusal(now_), "");
+    until_end.on_message(member(1), drill_end{7}, nodes_[1].state, now_);
+    EXPECT_EQ(until_end.refusal(now_), "");
+    auto until_gone = watching;
+    until_gone.on_group({member(2), member(3)});
+    EXPECT_EQ(until_gone.refusal(now_), "");
+    EXPECT_EQ(watching.refusal(now_ + 61s), "");
+    watching.on_message(member(3), second, nodes_[1].state, now_ + 61s);
+    EXPECT_TRUE(watching.is_active());
+}
+
 TEST(cut_script, names_addresses_ports_and_the_time_in_the_kernel) {
     const auto script =
         cut_script({{"10.0.0.1", "10.0.0.2", 5405}, {"fd00::1", "fd00::2", 5405}}, 9s);
