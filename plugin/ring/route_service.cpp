@@ -301,11 +301,58 @@ void route_service::keep_ring_route(used_route& route) {
         note(route, fmt::format("{} over {}", to_string(prefix), route.config->ring),
              kernel_.add_prefix_route(wanted));
     }
+    keep_cluster_ways(route);
 }
 
 void route_service::remove_ring_route(const used_route& route) {
     for (const auto& prefix : route.config->prefixes) {
         (void)kernel_.remove_prefix_route(ring_route(route, prefix));
+    }
+    for (const auto& way : cluster_ways(route)) {
+        (void)kernel_.remove_prefix_route(way);
+    }
+}
+
+// Corosync's own addresses within the prefixes, one by one by the gateway, as they go with the
+// route there.
+std::vector<prefix_route> route_service::cluster_ways(const used_route& route) {
+    std::vector<prefix_route> ways;
+    link_info link;
+    if (route.interface.empty() || kernel_.find_link(route.interface, link) != 0) {
+        return ways;
+    }
+    for (const auto& address : config_.cluster_addresses) {
+        const auto& prefixes = route.config->prefixes;
+        const bool is_within =
+            std::any_of(prefixes.begin(), prefixes.end(),
+                        [&](const ip_prefix& prefix) { return prefix.contains(address); });
+        if (is_within && address != route.source) {
+            prefix_route way;
+            way.destination = {address, address.host_prefix_bits()};
+            if (address != route.config->gateway) {
+                way.gateway = route.config->gateway;
+            }
+            way.interface_index = link.index;
+            way.source = route.source;
+            way.metric = gateway_metric(way.destination);
+            ways.push_back(way);
+        }
+    }
+    return ways;
+}
+
+// What the network carries may still be there when what a route asks is not: knet's packets stay
+// there. Mostly a network that is connected, or a longer route, sees to that already.
+void route_service::keep_cluster_ways(used_route& route) {
+    for (const auto& way : cluster_ways(route)) {
+        way_to now;
+        if (kernel_.find_way(way.destination.address, now) == 0 &&
+            now.interface_index == route.ring->route_interface_index()) {
+            note(route,
+                 fmt::format("the cluster's {} by the network",
+                             corosync::to_string(way.destination.address)),
+                 kernel_.add_prefix_route(way));
+        }
     }
 }
 

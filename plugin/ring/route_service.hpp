@@ -84,6 +84,8 @@ class route_service {
     void keep_ring_route(used_route& route);
     void remove_ring_route(const used_route& route);
     prefix_route ring_route(const used_route& route, const ip_prefix& prefix) const;
+    void keep_cluster_ways(used_route& route);
+    std::vector<prefix_route> cluster_ways(const used_route& route);
     void note(used_route& route, const std::string& what, int error);
 
     void check_carried(nanoseconds now);
