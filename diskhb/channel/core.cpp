@@ -259,6 +259,9 @@ bool core::take_frames(connection& from, locked& guard) {
             return false;
         }
         if (!*next) {
+            if (from.in.has_part_of_message()) {
+                session_.on_part_of_message(from.which, now_ns());
+            }
             return true;
         }
         const auto& [header, payload] = **next;

@@ -53,6 +53,9 @@ class frame_buffer {
         return std::optional(found{*header, payload});
     }
 
+    // Whether next() has found the header of a message whose bytes are not all there yet.
+    bool has_part_of_message() const noexcept { return end_ - begin_ >= frame_header_bytes; }
+
   private:
     static constexpr std::size_t read_bytes_least = 64 * 1024;
     static constexpr std::size_t capacity_bytes =

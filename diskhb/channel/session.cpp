@@ -8,6 +8,7 @@
 #include "format/assert.hpp"
 
 namespace diskhb::channels {
+
 session::session(session_options options, std::uint64_t now_ns)
     : options_(options), heartbeat_ns_(options.heartbeat_ns), last_time_ns_(now_ns) {
     DISKHB_ASSERT(options.life != 0 && options.heartbeat_ns != 0 &&
@@ -95,7 +96,7 @@ void session::forget_peer() {
     restart_ = restart_.value_or(0) + outbox_.size();
     ++counts_.restarts;
     outbox_.clear();
-    outbox_bytes_ = 0;
+    outbox_bytes_ = flight_bytes_ = 0;
     base_ = sent_ = high_ = 0;
     expected_ = taken_ = 0;
     untaken_bytes_ = taken_unsaid_bytes_ = 0;
@@ -109,8 +110,17 @@ void session::on_closed(path which) {
     choose();
 }
 
+void session::prove(link& which, std::uint64_t now_ns) noexcept {
+    which.proven_ns = now_ns;
+    which.silent_ns = 0;
+}
+
 void session::on_bytes(path which, std::size_t bytes) noexcept {
     at(which).received_bytes += bytes;
+}
+
+void session::on_part_of_message(path which, std::uint64_t now_ns) noexcept {
+    prove(at(which), now_ns);
 }
 
 bool session::release(std::uint64_t wanted) noexcept {
@@ -118,7 +128,9 @@ bool session::release(std::uint64_t wanted) noexcept {
         return false;
     }
     while (base_ < wanted) {
-        outbox_bytes_ -= outbox_.front().size + message_overhead_bytes;
+        const auto size = outbox_.front().size + message_overhead_bytes;
+        outbox_bytes_ -= size;
+        flight_bytes_ -= base_ < sent_ ? size : 0;
         outbox_.pop_front();
         ++base_;
     }
@@ -135,8 +147,7 @@ session::verdict session::on_frame(path which, const frame_header& frame,
     }
     if (frame.received_bytes > from.heard_bytes) {
         from.heard_bytes = frame.received_bytes;
-        from.proven_ns = now_ns;
-        from.silent_ns = 0;
+        prove(from, now_ns);
     }
     if (frame.kind == frame_kind::beat) {
         from.answer_owed = true;
@@ -145,6 +156,10 @@ session::verdict session::on_frame(path which, const frame_header& frame,
     if (frame.kind == frame_kind::answer) {
         return verdict::nothing;
     }
+    // On a slow path messages may be so long in coming, or so many may have been handed to TCP at
+    // one instant, that no beat gets through for long. But TCP brings no more than it has in flight
+    // unless our acknowledgements get through.
+    prove(from, now_ns);
     if (frame.sequence < expected_) {
         ++counts_.duplicates;
         return verdict::nothing;
@@ -193,6 +208,7 @@ void session::use(std::optional<path> which) noexcept {
         ++counts_.path_changes;
         counts_.resent += sent_ - base_;
         sent_ = base_;
+        flight_bytes_ = 0;
     }
 }
 
@@ -241,8 +257,14 @@ std::uint64_t session::next_time_ns() const noexcept {
     return next;
 }
 
+bool session::may_send_next() const noexcept {
+    const auto next = sent_ - base_;
+    return next < outbox_.size() &&
+           flight_bytes_ + outbox_[next].size + message_overhead_bytes <= window();
+}
+
 bool session::owes_acknowledgement(path which) const noexcept {
-    return active_ == which && taken_unsaid_bytes_ >= options_.window_bytes / 4;
+    return active_ == which && taken_unsaid_bytes_ >= window() / 4;
 }
 
 void session::owe_acknowledgements() noexcept {
@@ -254,7 +276,7 @@ void session::owe_acknowledgements() noexcept {
 bool session::has_output(path which) const noexcept {
     const auto& one = at(which);
     return one.is_connected && (one.beat_owed || one.answer_owed || owes_acknowledgement(which) ||
-                                (active_ == which && sent_ < base_ + outbox_.size()));
+                                (active_ == which && may_send_next()));
 }
 
 std::optional<outgoing> session::next_output(path which) {
@@ -267,7 +289,7 @@ std::optional<outgoing> session::next_output(path which) {
     if (to.beat_owed) {
         header.kind = frame_kind::beat;
         to.beat_owed = false;
-    } else if (active_ == which && sent_ < base_ + outbox_.size()) {
+    } else if (active_ == which && may_send_next()) {
         const auto& next = outbox_[sent_ - base_];
         header.kind = frame_kind::message;
         header.sequence = sent_;
@@ -276,6 +298,7 @@ std::optional<outgoing> session::next_output(path which) {
         frame.payload = next.bytes;
         frame.payload_bytes = next.size;
         ++sent_;
+        flight_bytes_ += next.size + message_overhead_bytes;
         high_ = std::max(high_, sent_);
     } else {
         header.kind = frame_kind::answer;

@@ -73,6 +73,8 @@ class session {
     void on_closed(path which);
     // Bytes of frames came in, whole frames or not.
     void on_bytes(path which, std::size_t bytes) noexcept;
+    // Among them were bytes of a message that is not whole yet.
+    void on_part_of_message(path which, std::uint64_t now_ns) noexcept;
     enum class verdict { nothing, deliver, malformed };
     // A whole frame whose checksums hold. malformed: the connection is to be closed.
     verdict on_frame(path which, const frame_header& frame, std::uint64_t now_ns) noexcept;
@@ -123,7 +125,7 @@ class session {
         std::uint64_t received_bytes = 0;  // of frames
         std::uint64_t told_wanted = 0;     // the newest of our numbers that went out
         std::uint64_t next_beat_ns = 0;
-        std::uint64_t proven_ns = 0;  // when heard_bytes last grew
+        std::uint64_t proven_ns = 0;  // when it last proved to carry both ways
         std::uint64_t silent_ns = 0;  // since then, in time in which we were awake
         std::uint64_t steady_ns = 0;  // without a long silence
     };
@@ -133,6 +135,7 @@ class session {
         std::uint32_t crc = 0;
     };
 
+    static void prove(link& which, std::uint64_t now_ns) noexcept;
     link& at(path which) noexcept { return links_[index_of(which)]; }
     const link& at(path which) const noexcept { return links_[index_of(which)]; }
     bool is_usable(path which) const noexcept;
@@ -141,6 +144,7 @@ class session {
     void forget_peer();
     bool release(std::uint64_t wanted) noexcept;
     std::uint64_t window() const noexcept;
+    bool may_send_next() const noexcept;
     bool owes_acknowledgement(path which) const noexcept;
 
     session_options options_;
@@ -149,9 +153,12 @@ class session {
     std::uint64_t peer_life_ = 0;
 
     // What we send: messages [base_, base_ + outbox_.size()), of which those before sent_ went out
-    // on the active path, and those before high_ on any.
+    // on the active path, and those before high_ on any. More may have been accepted before we
+    // knew the other side's window than fits there: flight_bytes_, of [base_, sent_), is what
+    // counts.
     std::deque<kept> outbox_;
     std::uint64_t outbox_bytes_ = 0;
+    std::uint64_t flight_bytes_ = 0;
     std::uint64_t base_ = 0;
     std::uint64_t sent_ = 0;
     std::uint64_t high_ = 0;

@@ -23,6 +23,7 @@ end_settings draw_end(io::sim_random& random, std::uint64_t heartbeat_ns) {
     made.take_ns = random.chance(0.7) ? 0 : random.between(100, 20'000) * us;
     made.send_ns = random.between(300, 10'000) * us;
     made.message_bytes_most = random.chance(0.2) ? max_message_bytes : 40'000;
+    made.fills_window = random.chance(0.25);
     return made;
 }
 
@@ -31,7 +32,9 @@ void draw_roads(channel_world& world) {
     for (auto& way : world.roads) {
         way.latency_ns = random.between(20, 3000) * us;
         way.jitter_ns = random.below(5000) * us;
-        way.bytes_per_ms = random.between(20'000, 500'000);
+        // Some are so slow that one message takes many heartbeats.
+        way.bytes_per_ms =
+            random.chance(0.1) ? random.between(200, 20'000) : random.between(20'000, 500'000);
         way.flip_chance = random.chance(0.3) ? 0.0005 : 0;
     }
     world.socket_bytes = random.between(4, 512) * 1024;

@@ -179,6 +179,9 @@ void channel_end::begin_life() {
         session_options{life_, settings_.heartbeat_ns, settings_.window_bytes}, local_ns());
     number_ = first_due_ = 0;
     is_taking_ = false;
+    // Before the other side's window is known; it may be a smaller one.
+    while (settings_.fills_window && !send_one()) {
+    }
     tick(life_);
     world_.time.after(settings_.send_ns, [this, life = life_] { send_next(life); });
     if (us_ == 1) {
@@ -410,10 +413,14 @@ bool channel_end::take_frames(held& from) {
             return false;
         }
         if (!*next) {
+            if (from.in.has_part_of_message()) {
+                session_->on_part_of_message(from.link->which, local_ns());
+            }
             return true;
         }
         const auto verdict = session_->on_frame(from.link->which, (*next)->header, local_ns());
         if (verdict == session::verdict::malformed) {
+            world_.violate("a frame whose checksums hold makes no sense");
             return false;
         }
         if (verdict == session::verdict::deliver) {
@@ -498,27 +505,31 @@ void channel_end::send_next(std::uint64_t life) {
         if (!sends_) {
             return;
         }
-        auto& random = world_.random;
-        const auto most = random.chance(0.02) ? settings_.message_bytes_most : 512;
-        std::vector<std::byte> message(16 + random.below(most - 15),
-                                       static_cast<std::byte>(number_));
-        const std::uint64_t head[] = {life_, number_};
-        std::copy_n(reinterpret_cast<const std::byte*>(head), sizeof head, message.begin());
-        const auto error = session_->add(message);
-        if (!error) {
-            ++number_;
-            ++world_.result.messages_sent;
-        } else if (error == errc::window_shut) {
-            ++world_.result.refused_windows;
-        } else {
-            world_.violate("send says " + error.message());
-        }
+        send_one();
         if (session_->waiting_bytes() > settings_.window_bytes) {
             world_.violate(fmt::format("{} bytes are outstanding", session_->waiting_bytes()));
         }
         settle();
         world_.time.after(settings_.send_ns, [this, life] { send_next(life); });
     });
+}
+
+boost::system::error_code channel_end::send_one() {
+    auto& random = world_.random;
+    const auto most = random.chance(0.02) ? settings_.message_bytes_most : 512;
+    std::vector<std::byte> message(16 + random.below(most - 15), static_cast<std::byte>(number_));
+    const std::uint64_t head[] = {life_, number_};
+    std::copy_n(reinterpret_cast<const std::byte*>(head), sizeof head, message.begin());
+    const auto error = session_->add(message);
+    if (!error) {
+        ++number_;
+        ++world_.result.messages_sent;
+    } else if (error == errc::window_shut) {
+        ++world_.result.refused_windows;
+    } else {
+        world_.violate("send says " + error.message());
+    }
+    return error;
 }
 
 void channel_end::pump(held& to) {

@@ -105,6 +105,7 @@ struct end_settings {
     std::uint64_t take_ns = 0;  // how long the application takes for a message; 0: at once
     std::uint64_t send_ns = 0;  // between two messages
     std::size_t message_bytes_most = 0;
+    bool fills_window = false;  // before there is a connection
 };
 
 // Number 1 connects to number 0, as the end with the greater name does.
@@ -148,6 +149,7 @@ class channel_end {
     void begin_life();
     void tick(std::uint64_t life);
     void send_next(std::uint64_t life);
+    boost::system::error_code send_one();
     void take_next(std::uint64_t life);
     void connect(path which, std::uint64_t life);
     void lose(path which);

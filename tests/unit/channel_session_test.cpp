@@ -117,6 +117,59 @@ TEST(channel_session, moves_to_the_volume_within_three_heartbeats_of_silence) {
     EXPECT_GE(both.now - cut, beat);
 }
 
+// A slow network, on which a message is longer in coming than a network may be silent.
+TEST(channel_session, takes_a_message_that_is_coming_for_a_sign_that_the_path_carries) {
+    pair_of_sessions both;
+    both.connect(path::network);
+    both.pass(3 * beat, true, true);
+    EXPECT_FALSE(both.a.add(bytes_of(std::string(100'000, 'x'))));
+    for (int i = 0; i < 20; ++i) {
+        both.now += beat / 2;
+        both.b.on_bytes(path::network, 5'000);
+        both.b.on_part_of_message(path::network, both.now);
+        EXPECT_FALSE(both.b.on_time(both.now)[0]);
+    }
+    // It stops: then the network is given up as ever.
+    int beats = 0;
+    while (!both.b.on_time(both.now)[0]) {
+        both.now += beat / 2;
+        ++beats;
+    }
+    EXPECT_EQ(beats, 2 * static_cast<int>(silence_beats));
+}
+
+// All that was handed to TCP at one instant says the same of what the sender had received then.
+TEST(channel_session, takes_messages_that_say_nothing_new_for_a_sign_that_the_path_carries) {
+    pair_of_sessions both;
+    both.connect(path::network);
+    both.pass(3 * beat, true, true);
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_FALSE(both.a.add(bytes_of("burst")));
+    }
+    while (const auto frame = both.a.next_output(path::network)) {
+        both.now += beat / 2;
+        EXPECT_EQ(both.hand(both.b, path::network, *frame), session::verdict::deliver);
+        EXPECT_FALSE(both.b.on_time(both.now)[0]);
+    }
+    EXPECT_EQ(both.got_by_b.size(), 20U);
+    EXPECT_EQ(both.b.active(), path::network);
+}
+
+// Beats are so small that they come for long without our acknowledgements.
+TEST(channel_session, takes_beats_that_say_nothing_new_for_silence) {
+    pair_of_sessions both;
+    both.connect(path::network);
+    both.pass(3 * beat, true, true);
+    bool is_given_up = false;
+    for (int i = 0; i < 10 && !is_given_up; ++i) {
+        both.now += beat / 2;
+        both.a.on_time(both.now);
+        both.carry(both.a, both.b, path::network);
+        is_given_up = both.b.on_time(both.now)[0];
+    }
+    EXPECT_TRUE(is_given_up);
+}
+
 TEST(channel_session, sends_again_on_the_other_path_what_was_not_taken) {
     pair_of_sessions both;
     both.connect(path::network);
@@ -258,6 +311,58 @@ TEST(channel_session, calls_malformed_what_cannot_be) {
     EXPECT_EQ(verdict_on(frame), session::verdict::malformed);
     pair_of_sessions apart;
     EXPECT_EQ(apart.b.on_frame(path::volume, sound, 0), session::verdict::malformed);
+}
+
+// The other side's window is not known before there is a connection.
+TEST(channel_session, sends_no_more_than_fits_in_the_window_of_the_other_side) {
+    session large({11, beat, 3 * window_bytes_min}, 0);
+    session small({22, beat, window_bytes_min}, 0);
+    const std::string message(400'000, 'x');
+    int accepted = 0;
+    while (!large.add(bytes_of(message))) {
+        ++accepted;
+    }
+    EXPECT_EQ(accepted, 15);
+    ASSERT_EQ(small.on_connected(path::network, pair_of_sessions::hello_of(large), 0),
+              session::welcome::accepted);
+    ASSERT_EQ(large.on_connected(path::network, pair_of_sessions::hello_of(small), 0),
+              session::welcome::accepted);
+    int delivered = 0;
+    const auto receive_all = [&] {
+        while (const auto frame = large.next_output(path::network)) {
+            small.on_bytes(path::network, frame_header_bytes + frame->payload_bytes);
+            const auto verdict =
+                small.on_frame(path::network, decode_header(frame->header).value(), 0);
+            ASSERT_NE(verdict, session::verdict::malformed);
+            delivered += verdict == session::verdict::deliver ? 1 : 0;
+        }
+    };
+    receive_all();
+    EXPECT_EQ(delivered, 5);
+    // One is taken and told of: there is room for one more.
+    small.on_taken(message.size(), 0);
+    small.owe_acknowledgements();
+    const auto told = small.next_output(path::network);
+    ASSERT_TRUE(told);
+    large.on_bytes(path::network, frame_header_bytes);
+    EXPECT_EQ(large.on_frame(path::network, decode_header(told->header).value(), 0),
+              session::verdict::nothing);
+    receive_all();
+    EXPECT_EQ(delivered, 6);
+}
+
+TEST(channel_session, acknowledges_in_time_for_a_sender_with_a_smaller_window) {
+    session small({11, beat, window_bytes_min}, 0);
+    session large({22, beat, 512 * window_bytes_min}, 0);
+    ASSERT_EQ(large.on_connected(path::network, pair_of_sessions::hello_of(small), 0),
+              session::welcome::accepted);
+    frame_header frame;
+    frame.kind = frame_kind::message;
+    frame.length_bytes = window_bytes_min / 4;
+    EXPECT_EQ(large.on_frame(path::network, frame, 0), session::verdict::deliver);
+    EXPECT_FALSE(large.has_output(path::network));
+    large.on_taken(frame.length_bytes, 0);
+    EXPECT_TRUE(large.has_output(path::network));
 }
 
 TEST(channel_session, refuses_more_than_the_window_that_it_has_named) {

@@ -143,6 +143,20 @@ TEST(channel_frame_buffer, cuts_a_stream_into_frames_wherever_it_is_broken) {
     }
 }
 
+TEST(channel_frame_buffer, knows_that_a_message_has_begun) {
+    const auto bytes = frame_of(frame_kind::message, 0, std::vector<std::byte>(100));
+    frame_buffer buffer;
+    for (const std::byte& each : bytes) {
+        EXPECT_FALSE(buffer.next().value());
+        buffer.room().front() = each;
+        buffer.filled(1);
+        const auto there = static_cast<std::size_t>(&each - bytes.data()) + 1;
+        EXPECT_EQ(buffer.has_part_of_message(), there >= frame_header_bytes) << there;
+    }
+    EXPECT_TRUE(buffer.next().value());
+    EXPECT_FALSE(buffer.has_part_of_message());
+}
+
 TEST(channel_frame_buffer, ends_at_a_payload_that_is_damaged) {
     auto bytes = frame_of(frame_kind::message, 0, std::vector<std::byte>(100));
     bytes.back() ^= std::byte{1};
