@@ -2,6 +2,10 @@
 // One end of a channel under test: sends numbered messages at an even rate, checks each that comes
 // (number, size, every byte), and prints JSON lines: which path is used, gaps in what came, and at
 // the end a verdict. Times are those of CLOCK_MONOTONIC in s, one clock for the whole machine.
+//
+// A line on stdin: send no more than are wanted, then an empty message that ends the stream. The
+// end of stdin: leave. So it is the test that says when, and no end leaves the other without the
+// acknowledgements it waits for.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
@@ -24,8 +28,7 @@ using json = nlohmann::ordered_json;
 struct settings {
     diskhb::channel_host_options host;
     diskhb::channel_options channel;
-    std::uint64_t send = 0;
-    std::uint64_t expect = 0;
+    std::uint64_t send = 0;  // at least
     double rate = 1000;
     std::size_t size_max = 1024;
     double gap_ms = 50;
@@ -85,13 +88,19 @@ class receiver {
     explicit receiver(const settings& wanted) : wanted_(wanted) {}
 
     void on_message(std::span<const std::byte> message) {
+        if (message.empty()) {
+            if (++ends_ == 1) {
+                ended_.set_value();
+            }
+            return;
+        }
         const auto now = clock_type::now();
         std::uint64_t head[2] = {};
         if (message.size() >= head_bytes) {
             std::memcpy(head, message.data(), head_bytes);
         }
         const auto number = head[0];
-        if (number != next_) {
+        if (number != next_ || ends_ > 0) {
             ++(number < next_ ? doubled_or_late_ : skipped_);
         }
         const auto body = message.subspan(std::min(head_bytes, message.size()));
@@ -111,13 +120,12 @@ class receiver {
             print({{"event", "gap"}, {"from", seconds(last_)}, {"to", seconds(now)}, {"ms", gap}});
         }
         last_ = now;
-        if (++received_ == wanted_.expect) {
-            all_.set_value();
-        }
+        ++received_;
     }
-    std::future<void> all() { return all_.get_future(); }
+    // When the other end has sent its last message.
+    std::future<void> ended() { return ended_.get_future(); }
 
-    // After the last message.
+    // After that.
     json verdict() {
         std::sort(latency_us_.begin(), latency_us_.end());
         const auto at = [&](double share) {
@@ -125,10 +133,10 @@ class receiver {
                                        : latency_us_[static_cast<std::size_t>(
                                              share * static_cast<double>(latency_us_.size() - 1))];
         };
-        return {{"received", received_},       {"skipped", skipped_},
-                {"doubled", doubled_or_late_}, {"damaged", damaged_},
-                {"latency_us_p50", at(0.5)},   {"latency_us_p99", at(0.99)},
-                {"latency_us_max", at(1)}};
+        return {
+            {"received", received_},      {"skipped", skipped_},    {"doubled", doubled_or_late_},
+            {"damaged", damaged_},        {"ends", ends_},          {"latency_us_p50", at(0.5)},
+            {"latency_us_p99", at(0.99)}, {"latency_us_max", at(1)}};
     }
 
   private:
@@ -140,41 +148,62 @@ class receiver {
     std::uint64_t damaged_ = 0;
     clock_type::time_point last_;
     std::vector<float> latency_us_;
-    std::promise<void> all_;
+    std::uint64_t ends_ = 0;
+    std::promise<void> ended_;
 };
 
-// Sends all; how often the window was shut.
-std::uint64_t send_all(const settings& wanted, diskhb::channel& channel) {
+class sender {
+  public:
+    sender(const settings& wanted, diskhb::channel& channel) : wanted_(wanted), channel_(channel) {}
+
+    // Until it is to finish and so many are sent.
+    void run(const std::atomic<bool>& is_to_finish);
+    std::uint64_t sent() const { return number_; }
+    std::uint64_t shut() const { return shut_; }  // how often the window was
+
+  private:
+    void send(std::span<const std::byte> message);
+
+    const settings& wanted_;
+    diskhb::channel& channel_;
+    std::uint64_t number_ = 0;
+    std::uint64_t shut_ = 0;
+};
+
+void sender::send(std::span<const std::byte> message) {
+    auto error = channel_.send(message);
+    if (error == diskhb::errc::window_shut) {
+        ++shut_;
+        error = channel_.send(message, std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                           std::chrono::duration<double>(wanted_.patience_s)));
+    }
+    if (error) {
+        print({{"event", "send failed"}, {"number", number_}, {"error", error.message()}});
+        std::exit(1);
+    }
+}
+
+void sender::run(const std::atomic<bool>& is_to_finish) {
     std::vector<std::byte> bytes(diskhb::max_message_bytes);
     const auto begin = clock_type::now();
-    std::uint64_t shut = 0;
-    for (std::uint64_t number = 0; number < wanted.send; ++number) {
+    for (; number_ < wanted_.send || !is_to_finish; ++number_) {
         const auto due =
             begin + std::chrono::duration_cast<clock_type::duration>(
-                        std::chrono::duration<double>(static_cast<double>(number) / wanted.rate));
+                        std::chrono::duration<double>(static_cast<double>(number_) / wanted_.rate));
         if (due > clock_type::now() + 500us) {
             std::this_thread::sleep_until(due);
         }
-        const auto size = size_of(number, wanted.size_max);
+        const auto size = size_of(number_, wanted_.size_max);
         const std::uint64_t head[] = {
-            number, static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                                   clock_type::now().time_since_epoch())
-                                                   .count())};
+            number_,
+            static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                           clock_type::now().time_since_epoch())
+                                           .count())};
         std::memcpy(bytes.data(), head, head_bytes);
-        std::memcpy(bytes.data() + head_bytes, fillings().of(number), size - head_bytes);
-        const std::span<const std::byte> message(bytes.data(), size);
-        auto error = channel.send(message);
-        if (error == diskhb::errc::window_shut) {
-            ++shut;
-            error = channel.send(message, std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                              std::chrono::duration<double>(wanted.patience_s)));
-        }
-        if (error) {
-            print({{"event", "send failed"}, {"number", number}, {"error", error.message()}});
-            std::exit(1);
-        }
+        std::memcpy(bytes.data() + head_bytes, fillings().of(number_), size - head_bytes);
+        send({bytes.data(), size});
     }
-    return shut;
+    send({});
 }
 
 json json_of(const diskhb::channel_statistics& all) {
@@ -192,7 +221,7 @@ json json_of(const diskhb::channel_statistics& all) {
 int run(settings wanted) {
     fillings();
     receiver incoming(wanted);
-    auto all_received = incoming.all();
+    auto all_received = incoming.ended();
     wanted.channel.on_message = [&](auto message) { incoming.on_message(message); };
     wanted.channel.on_path = [](diskhb::channel_path now) {
         print({{"event", "path"},
@@ -204,27 +233,34 @@ int run(settings wanted) {
     };
     diskhb::channel_host host(wanted.host);
     diskhb::channel channel(host, wanted.channel);
-    print({{"event", "ready"}});
+    std::atomic<bool> is_to_finish{false};
+    std::thread commands([&is_to_finish] {
+        std::string line;
+        std::getline(std::cin, line);
+        is_to_finish = true;
+        while (std::getline(std::cin, line)) {
+        }
+    });
     const auto patience = std::chrono::duration<double>(wanted.patience_s);
     const auto began = clock_type::now();
-    const auto shut = send_all(wanted, channel);
+    sender outgoing(wanted, channel);
+    outgoing.run(is_to_finish);
     const auto flushed =
         channel.flush(std::chrono::duration_cast<std::chrono::nanoseconds>(patience));
-    const bool complete =
-        wanted.expect == 0 || all_received.wait_for(patience) == std::future_status::ready;
-    // Until the other end has gone: it may still wait for our acknowledgements.
+    const bool has_ended = all_received.wait_for(patience) == std::future_status::ready;
     json end = {{"event", "end"},
-                {"complete", complete && !flushed},
+                {"complete", has_ended && !flushed},
                 {"flush", flushed.message()},
                 {"took_s", std::chrono::duration<double>(clock_type::now() - began).count()},
-                {"window_shut", shut}};
-    std::this_thread::sleep_for(2 * wanted.channel.heartbeat);
+                {"sent", outgoing.sent()},
+                {"window_shut", outgoing.shut()}};
     end["statistics"] = json_of(channel.statistics());
-    if (complete) {
+    if (has_ended) {
         end.update(incoming.verdict());
     }
     print(end);
-    return complete && !flushed ? 0 : 1;
+    commands.join();
+    return has_ended && !flushed ? 0 : 1;
 }
 
 }  // namespace
@@ -242,8 +278,7 @@ int main(int argc, char** argv) {
     app.add_option("--peer-network", wanted.channel.peer.network_address)->required();
     app.add_option("--peer-volume", wanted.channel.peer.volume_address);
     app.add_option("--heartbeat-ms", heartbeat_ms)->capture_default_str();
-    app.add_option("--send", wanted.send, "how many messages");
-    app.add_option("--expect", wanted.expect, "how many the other end sends");
+    app.add_option("--send", wanted.send, "messages, at least");
     app.add_option("--rate", wanted.rate, "messages a second")->capture_default_str();
     app.add_option("--size", wanted.size_max, "of most messages, at most")->capture_default_str();
     app.add_option("--gap-ms", wanted.gap_ms, "report gaps longer than this")
