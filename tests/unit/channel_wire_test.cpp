@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "channel/frame_buffer.hpp"
 #include "io/sim_random.hpp"
 
@@ -31,8 +33,8 @@ std::vector<std::byte> frame_of(frame_kind kind, std::uint64_t sequence,
     header.length_bytes = static_cast<std::uint32_t>(payload.size());
     header.payload_crc = payload.empty() && kind != frame_kind::message ? 0 : crc_of(payload);
     const auto head = encode_header(header);
-    std::vector<std::byte> bytes(head.begin(), head.end());
-    bytes.insert(bytes.end(), payload.begin(), payload.end());
+    std::vector<std::byte> bytes(head.size() + payload.size());
+    std::copy(payload.begin(), payload.end(), std::copy(head.begin(), head.end(), bytes.begin()));
     return bytes;
 }
 
