@@ -21,6 +21,13 @@ struct peer_view {
     const char* state() const { return late ? "late" : heard ? "alive" : "silent"; }
 };
 
+corosync::link_state enabled_link(bool connected) {
+    corosync::link_state link;
+    link.enabled = true;
+    link.connected = connected;
+    return link;
+}
+
 // Node 1 with a ring (link 1) and peers from node 2 on. What is heard is on the ring's link too.
 struct view {
     std::string ring_state = "running";
@@ -53,8 +60,8 @@ struct view {
         for (std::size_t at = 0; at < peers.size(); ++at) {
             corosync::node_links node;
             node.node_id = static_cast<std::uint32_t>(at + 2);
-            node.links[0] = {true, peers[at].on_network};
-            node.links[1] = {true, peers[at].heard};
+            node.links[0] = enabled_link(peers[at].on_network);
+            node.links[1] = enabled_link(peers[at].heard);
             node.reachable = peers[at].on_network || peers[at].heard;
             report.others.push_back(node);
         }
@@ -178,7 +185,7 @@ TEST(verdict, does_not_take_another_ring_for_the_network) {
     second["link"] = 2;
     status["rings"].push_back(second);
     auto links = view{.peers = {cut}}.links();
-    links.others[0].links[2] = {true, true};
+    links.others[0].links[2] = enabled_link(true);
     EXPECT_EQ(judge(facts_of(status, links, "dhb0")).how, verdict::network_lost);
     EXPECT_EQ(judge(facts_of(status, links, "")).how, verdict::network_lost);
 }
