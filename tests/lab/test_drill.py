@@ -3,7 +3,8 @@
 """diskhb drill and diskhb status --cluster on three nodes: passes on a healthy cluster, refuses and
 says why on others, and gives the network back whatever happens to it.
 
-A CPG stream of the lab's own runs beside all of it: no drill may cost the cluster anything.
+A CPG stream of the lab's own runs beside all of it: no drill may cost the cluster anything. The drill of
+one node that passes is in the long run alone; a drill of all is more.
 """
 import json
 import os
@@ -19,7 +20,7 @@ from stream import Stream
 
 REFUSED, FAILED = 10, 1
 TABLE = "diskhb_drill"
-SECONDS = 30 if SOAK else 8
+SECONDS = 30 if SOAK else 6
 
 
 def diskhb(lab, node, *argv, timeout_s=150, check=False):
@@ -81,8 +82,8 @@ def settle(stream):
     stream.run_for(BACKOFF_S)
 
 
-def passes(lab, report, stream, *argv):
-    settle(stream)
+def passes(lab, report, *argv):
+    # What it streams before the cut is longer than knet's back-off.
     done = diskhb(lab, lab.nodes[0], "drill", "--json", "--seconds", SECONDS, *argv)
     report.check(done.returncode == 0, f"drill {argv} exits with {done.returncode}: "
                  f"{done.stdout[-600:]} {done.stderr}")
@@ -117,7 +118,7 @@ def refuses(lab, report, node, reason, *argv):
     report.check(not any(has_table(each) for each in lab.nodes), "it has touched the network")
 
 
-def healthy(lab, report, stream):
+def healthy(lab, report):
     report.step("status --cluster")
     cluster = json.loads(diskhb(lab, lab.nodes[1], "status", "--cluster", "--json").stdout)["cluster"]
     for node in cluster["nodes"]:
@@ -126,9 +127,11 @@ def healthy(lab, report, stream):
     report.check(len(cluster["nodes"]) == 3, "not all nodes are shown")
     done = diskhb(lab, lab.nodes[0], "drill", "--check")
     report.check(done.returncode == 0, f"--check says {done.stdout}")
-    report.step("a drill of this node, and one of all")
-    passes(lab, report, stream)
-    passes(lab, report, stream, "--all")
+    if SOAK:
+        report.step("a drill of this node")
+        passes(lab, report)
+    report.step("a drill of all nodes")
+    passes(lab, report, "--all")
 
 
 def unsafe(lab, report, stream):
@@ -181,6 +184,9 @@ def killed(lab, report, stream):
     child, _ = begin(lab, first, "--seconds", "20", "--settle", "2", "--all")
     wait_until(lambda: all(is_cut(node) for node in lab.nodes), 10, "all nodes to be cut", 0.05)
     stream.run_for(3)
+    done = diskhb(lab, lab.nodes[1], "drill", "--check")
+    report.check(done.returncode == REFUSED and "takes part in a drill already" in done.stdout,
+                 f"a second drill meanwhile: {done.stdout}")
     child.kill()
     began = time.monotonic()
     wait_until(lambda: not any(has_table(node) for node in lab.nodes), 10,
@@ -231,7 +237,7 @@ def drill(lab, report):
     for node in lab.nodes:
         start_watch(lab, node)
     stream = Stream(lab, rate=200, size=512).start()
-    healthy(lab, report, stream)
+    healthy(lab, report)
     unsafe(lab, report, stream)
     killed(lab, report, stream)
     breaks_in_the_middle(lab, report, stream)

@@ -262,6 +262,33 @@ TEST_F(drill_test, fails_for_a_node_that_does_not_report) {
     EXPECT_THAT(script_->result().failures, Contains("node 3 has not reported"));
 }
 
+TEST_F(drill_test, fails_when_the_ring_is_too_slow) {
+    begin({});
+    run_to(drill_stage::during);
+    // What is sent while the network is away comes 1.2 s later, which the cluster outlives.
+    std::deque<std::pair<corosync::steady_time, decltype(group_)::value_type>> late;
+    for (int step = 0; step < 20'000 && script_->stage() != drill_stage::done; ++step) {
+        now_ += 5ms;
+        for (std::uint32_t id = 1; id <= 3; ++id) {
+            act(id, nodes_[id - 1].participant.tick(nodes_[id - 1].state, now_));
+        }
+        act(1, script_->tick(nodes_[0].state, nodes_[0].participant.problem(), now_));
+        look_at_the_network();
+        const auto delay = script_->stage() == drill_stage::during ? 1200ms : 0ms;
+        for (; !group_.empty(); group_.pop_front()) {
+            late.emplace_back(now_ + delay, group_.front());
+        }
+        for (; !late.empty() && late.front().first <= now_; late.pop_front()) {
+            group_.push_back(late.front().second);
+        }
+        deliver();
+    }
+    const auto result = script_->result();
+    EXPECT_FALSE(result.has_passed);
+    EXPECT_EQ(result.lost, 0U);
+    EXPECT_THAT(result.failures, Contains(HasSubstr("too slow on the ring")));
+}
+
 TEST_F(drill_test, an_interrupted_one_gives_the_network_back_first) {
     begin({});
     run_to(drill_stage::during);
@@ -288,6 +315,7 @@ TEST_F(drill_test, nobody_takes_part_in_one_that_asks_for_too_much) {
     greedy.participants = {member(3)};
     other.on_message(member(1), greedy, nodes_[1].state, now_);
     EXPECT_FALSE(other.is_active());
+    other.on_message(member(1), drill_end{1}, nodes_[1].state, now_);
     greedy.participants = {member(2)};
     other.on_message(member(1), greedy, nodes_[1].state, now_);
     EXPECT_TRUE(other.is_active());
