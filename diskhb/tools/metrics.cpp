@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <vector>
@@ -24,7 +25,7 @@ std::string escaped(const std::string& value) {
         if (c == '\\' || c == '"') {
             text += '\\';
         }
-        text += c;
+        text += c == '\n' ? std::string("\\n") : std::string(1, c);
     }
     return text;
 }
@@ -114,6 +115,47 @@ void add_counters(exposition& out, const std::string& ring, const json& reply) {
                         fmt::format("Interface: {}, see diskhbd(8).", name), {{"ring", ring}},
                         value.get<double>());
         }
+    }
+}
+
+// Of the interface of the routes; a ring without routes has none.
+void add_routed(exposition& out, const std::string& ring, const json& reply) {
+    const auto packets = object_of(reply, "routed");
+    for (const auto& [name, value] : packets.items()) {
+        if (value.is_number()) {
+            out.counter(fmt::format("diskhb_routed_{}_total", name),
+                        fmt::format("Interface of the routes: {}, see diskhbd(8).", name),
+                        {{"ring", ring}}, value.get<double>());
+        }
+    }
+}
+
+// A route that this node uses, carries for others, or both.
+void add_route(exposition& out, const json& reply) {
+    const labels names = {{"route", text_of(reply, "name")}, {"ring", text_of(reply, "ring")}};
+    if (reply.contains("way")) {
+        for (const auto* const way : {"gateway", "ring", "none"}) {
+            auto with_way = names;
+            with_way.emplace_back("way", way);
+            out.gauge("diskhb_route_way", "Way of the route: 1 for the one that it goes.", with_way,
+                      one_if(text_of(reply, "way") == way));
+        }
+        out.gauge("diskhb_route_gateway_answers", "Whether the gateway answers.", names,
+                  one_if(flag_of(reply, "gateway_answers")));
+        out.gauge("diskhb_route_carriers_ready", "Nodes that could carry the route now.", names,
+                  static_cast<double>(list_of(reply, "carriers_ready").size()));
+        out.counter("diskhb_route_changes_total", "Changes of the way.", names,
+                    number_of(reply, "changes"));
+    }
+    if (reply.contains("can_carry")) {
+        const auto users = list_of(reply, "carried_for");
+        out.gauge("diskhb_route_can_carry", "Whether this node could carry it for others.", names,
+                  one_if(flag_of(reply, "can_carry")));
+        out.gauge(
+            "diskhb_route_carried_nodes", "Nodes that this one carries it for now.", names,
+            static_cast<double>(std::count_if(users.begin(), users.end(), [](const auto& user) {
+                return flag_of(user, "now");
+            })));
     }
 }
 
@@ -254,6 +296,7 @@ void add_ring(exposition& out, const json& reply) {
                   "Time in which others should read what is written.", names, reply,
                   "read_deadline_ms");
     add_counters(out, ring, reply);
+    add_routed(out, ring, reply);
     for (const auto& peer : list_of(reply, "peers")) {
         add_peer(out, ring, peer);
     }
@@ -321,6 +364,9 @@ std::string metrics_text(const json& ring, const json& quorum) {
     add_daemon(out, "diskhb-quorumd", quorum);
     for (const auto& each : list_of(ring, "rings")) {
         add_ring(out, each);
+    }
+    for (const auto& each : list_of(ring, "routes")) {
+        add_route(out, each);
     }
     if (!quorum.is_null()) {
         add_quorum(out, quorum);

@@ -6,7 +6,10 @@
 # shellcheck disable=SC2154  # build, folder: of checks.sh
 base=$build/debian-root
 suite=bookworm
-mirror=http://deb.debian.org/debian
+# Where this host has its packages from.
+mirror=$(apt-get indextargets --format '$(REPO_URI)' "Codename: $suite" "Component: main" \
+    "Identifier: Packages" 2>/dev/null | head -n 1)
+mirror=${mirror:-http://deb.debian.org/debian}
 
 # What our packages depend on, and what stands beside them on a node: so a run needs no network.
 beside=(corosync pacemaker pacemaker-cli-utils resource-agents man-db bash-completion iproute2 libxml2-utils
