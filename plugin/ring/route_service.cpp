@@ -2,14 +2,10 @@
 #include "plugin/ring/route_service.hpp"
 
 #include <fmt/format.h>
-#include <net/if.h>
 #include <spdlog/logger.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/post.hpp>
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 #include <utility>
 
@@ -45,14 +41,6 @@ bool reads_one(const char* path) {
     return file >> value && value == 1;
 }
 
-// IPv6 knows no metric 0; ours are below every default (linux/ipv6_route.h: 1024).
-std::uint32_t ring_metric(const ip_prefix& prefix) {
-    return prefix.address.family == corosync::ip_family::v6 ? 1 : 0;
-}
-std::uint32_t gateway_metric(const ip_prefix& prefix) {
-    return prefix.address.family == corosync::ip_family::v6 ? 2 : 0;
-}
-
 route_policy::settings policy_settings(const route_config& route, std::uint32_t own_id) {
     route_policy::settings settings{route.down_after, route.up_after, route.carriers};
     std::erase(settings.carriers, own_id);
@@ -79,15 +67,6 @@ route_service::used_route::used_route(asio::io_context& loop, const route_config
       policy(policy_settings(route, user.node_id)),
       probe(loop, route.probe),
       interface(route.gateway_interface) {}
-
-void remove_all_carried(netlink& kernel) {
-    for (const auto& destination : kernel.carry_rules()) {
-        (void)kernel.remove_carry_rules(destination);
-    }
-    for (const auto& route : kernel.prefix_routes()) {
-        (void)kernel.remove_prefix_route(route);
-    }
-}
 
 route_service::route_service(asio::io_context& loop, const daemon_config& config,
                              const std::vector<std::unique_ptr<running_ring>>& rings,
@@ -239,138 +218,6 @@ std::vector<std::uint32_t> route_service::usable_carriers(const used_route& rout
     return usable;
 }
 
-void route_service::find_gateway_interface(used_route& route) {
-    if (!route.config->gateway_interface.empty()) {
-        return;
-    }
-    way_to way;
-    std::array<char, IF_NAMESIZE> name{};
-    // Through a gateway it is not the network that this one is on: that is not there now.
-    if (kernel_.find_way(route.config->gateway, way) == 0 && way.on_link &&
-        way.interface_index != route.ring->route_interface_index() &&
-        if_indextoname(static_cast<unsigned>(way.interface_index), name.data()) != nullptr) {
-        route.interface = name.data();
-    }
-}
-
-void route_service::keep_gateway_route(used_route& route) {
-    link_info link;
-    if (route.interface.empty() || kernel_.find_link(route.interface, link) != 0 || !link.up) {
-        return;
-    }
-    bool was_added = false;
-    for (const auto& prefix : route.config->prefixes) {
-        prefix_route wanted;
-        wanted.destination = prefix;
-        wanted.gateway = route.config->gateway;
-        wanted.interface_index = link.index;
-        wanted.source = route.source;
-        wanted.metric = gateway_metric(prefix);
-        const int error = kernel_.add_prefix_route(wanted);
-        was_added = was_added || error == 0;
-        note(route,
-             fmt::format("{} by gateway {}", to_string(prefix),
-                         corosync::to_string(route.config->gateway)),
-             error);
-    }
-    // What is added last comes first.
-    if (was_added && route.policy.current().carrier != 0) {
-        remove_ring_route(route);
-        keep_ring_route(route);
-    }
-}
-
-prefix_route route_service::ring_route(const used_route& route, const ip_prefix& prefix) const {
-    prefix_route wanted;
-    wanted.destination = prefix;
-    wanted.interface_index = route.ring->route_interface_index();
-    wanted.source = route.source;
-    wanted.metric = ring_metric(prefix);
-    return wanted;
-}
-
-void route_service::keep_ring_route(used_route& route) {
-    // Packets as large as on the network: a connection does not see the change of the way.
-    link_info network;
-    if (route.interface.empty() || kernel_.find_link(route.interface, network) != 0) {
-        network.mtu_bytes = 0;
-    }
-    for (const auto& prefix : route.config->prefixes) {
-        auto wanted = ring_route(route, prefix);
-        wanted.mtu_bytes = std::min(network.mtu_bytes, route.ring->config().mtu_bytes);
-        note(route, fmt::format("{} over {}", to_string(prefix), route.config->ring),
-             kernel_.add_prefix_route(wanted));
-    }
-    keep_cluster_ways(route);
-}
-
-void route_service::remove_ring_route(const used_route& route) {
-    for (const auto& prefix : route.config->prefixes) {
-        (void)kernel_.remove_prefix_route(ring_route(route, prefix));
-    }
-    for (const auto& way : cluster_ways(route)) {
-        (void)kernel_.remove_prefix_route(way);
-    }
-}
-
-// Corosync's own addresses within the prefixes, one by one by the gateway, as they go with the
-// route there.
-std::vector<prefix_route> route_service::cluster_ways(const used_route& route) {
-    std::vector<prefix_route> ways;
-    link_info link;
-    if (route.interface.empty() || kernel_.find_link(route.interface, link) != 0) {
-        return ways;
-    }
-    for (const auto& address : config_.cluster_addresses) {
-        const auto& prefixes = route.config->prefixes;
-        const bool is_within =
-            std::any_of(prefixes.begin(), prefixes.end(),
-                        [&](const ip_prefix& prefix) { return prefix.contains(address); });
-        if (is_within && address != route.source) {
-            prefix_route way;
-            way.destination = {address, address.host_prefix_bits()};
-            if (address != route.config->gateway) {
-                way.gateway = route.config->gateway;
-            }
-            way.interface_index = link.index;
-            way.source = route.source;
-            way.metric = gateway_metric(way.destination);
-            ways.push_back(way);
-        }
-    }
-    return ways;
-}
-
-// What the network carries may still be there when what a route asks is not: knet's packets stay
-// there. Mostly a network that is connected, or a longer route, sees to that already.
-void route_service::keep_cluster_ways(used_route& route) {
-    for (const auto& way : cluster_ways(route)) {
-        way_to now;
-        if (kernel_.find_way(way.destination.address, now) == 0 &&
-            now.interface_index == route.ring->route_interface_index()) {
-            note(route,
-                 fmt::format("the cluster's {} by the network",
-                             corosync::to_string(way.destination.address)),
-                 kernel_.add_prefix_route(way));
-        }
-    }
-}
-
-// Each error once, until it is gone.
-void route_service::note(used_route& route, const std::string& what, int error) {
-    if (error == 0 || error == EEXIST) {
-        route.errors.erase(what);
-        return;
-    }
-    if (route.errors.insert(what).second) {
-        log_.error(
-            "route {}: {} cannot be set: {}{}", route.config->name, what, std::strerror(error),
-            error == EINVAL
-                ? fmt::format("; is {} an address of this host?", corosync::to_string(route.source))
-                : std::string());
-    }
-}
-
 bool route_service::is_source_carried(const ip_address& source) const {
     return std::any_of(carried_.begin(), carried_.end(), [&](const carried_route& each) {
         return each.is_carried && each.user.source == source;
@@ -394,32 +241,6 @@ void route_service::check_carried(nanoseconds now) {
     }
     if (has_changed) {
         keep_carried();
-    }
-}
-
-// The kernel forwards what comes back from outside into the ring, for those who use it now.
-void route_service::keep_carried() {
-    for (const auto& each : carried_) {
-        const auto& source = each.user.source;
-        prefix_route way;
-        way.destination = {source, source.host_prefix_bits()};
-        way.interface_index = each.ring->route_interface_index();
-        way.metric = ring_metric(way.destination);
-        way.table_id = carried_table;
-        if (is_source_carried(source)) {
-            const int error = kernel_.add_prefix_route(way);
-            const int rule_error = kernel_.add_carry_rules(source);
-            for (const int one : {error, rule_error}) {
-                if (one != 0 && one != EEXIST) {
-                    log_.error("route {}: packets for {} cannot be led into the ring: {}",
-                               each.config->name, corosync::to_string(source), std::strerror(one));
-                }
-            }
-            rules_.insert(source);
-        } else if (rules_.erase(source) != 0) {
-            (void)kernel_.remove_carry_rules(source);
-            (void)kernel_.remove_prefix_route(way);
-        }
     }
 }
 
