@@ -158,12 +158,27 @@ std::uint64_t channel_end::local_ns() const {
 }
 
 void channel_end::when_awake(std::uint64_t life, std::function<void()> what) {
-    if (thaws_ns_ > world_.time.now_ns()) {
-        world_.time.at(thaws_ns_, [this, life, what = std::move(what)]() mutable {
-            when_awake(life, std::move(what));
-        });
+    if (thaws_ns_ > world_.time.now_ns() || !deferred_.empty()) {
+        deferred_.push_back({life, std::move(what)});
+        if (deferred_.size() == 1) {
+            world_.time.at(thaws_ns_, [this] { thaw(); });
+        }
     } else if (life == life_) {
         what();
+    }
+}
+
+void channel_end::thaw() {
+    if (thaws_ns_ > world_.time.now_ns()) {  // frozen again meanwhile
+        world_.time.at(thaws_ns_, [this] { thaw(); });
+        return;
+    }
+    while (!deferred_.empty()) {
+        const auto next = std::move(deferred_.front());
+        deferred_.pop_front();
+        if (next.life == life_) {
+            next.what();
+        }
     }
 }
 
@@ -200,8 +215,8 @@ void channel_end::restart() {
     }
     strangers_.clear();
     inbox_.clear();
-    inbox_bytes_ = 0;
     thaws_ns_ = 0;
+    deferred_.clear();
     begin_life();
 }
 

@@ -164,8 +164,10 @@ class channel_end {
     void settle();
     channels::hello our_hello(path which) const;
     held* holder_of(const sim_connection* link);
-    // Runs it now or, frozen, when we have thawed; not at all in another life.
+    // Runs it now or, frozen, when we have thawed, in the order of the calls; not at all in another
+    // life.
     void when_awake(std::uint64_t life, std::function<void()> what);
+    void thaw();
 
     channel_world& world_;
     int us_;
@@ -175,10 +177,14 @@ class channel_end {
     std::array<std::unique_ptr<held>, channels::path_count> held_;
     std::vector<std::unique_ptr<held>> strangers_;
     std::deque<arrived> inbox_;
-    std::uint64_t inbox_bytes_ = 0;
     bool is_taking_ = false;
     bool sends_ = true;
     std::uint64_t thaws_ns_ = 0;
+    struct deferred {
+        std::uint64_t life = 0;
+        std::function<void()> what;
+    };
+    std::deque<deferred> deferred_;
     std::uint64_t number_ = 0;     // of our next message in this life
     std::uint64_t first_due_ = 0;  // the first that the present other life must get
     std::deque<channels::hello> former_;
