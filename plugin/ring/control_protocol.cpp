@@ -2,7 +2,6 @@
 #include "plugin/ring/control_protocol.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -206,14 +205,8 @@ control_request parse_request(std::string_view line) {
 
 std::string status_reply(const daemon_config& config, const std::vector<ring_snapshot>& rings,
                          const std::vector<route_report>& routes, std::chrono::seconds uptime) {
-    json value{{"ok", true},
-               {"version", DISKHB_VERSION},
-               {"pid", getpid()},
-               {"uptime_s", uptime.count()},
-               {"cluster_name", config.cluster_name},
-               {"node", config.node_id},
-               {"name", config.node_name},
-               {"corosync_conf", config.corosync_conf_path}};
+    auto value = begin_status(
+        {config.cluster_name, config.node_id, config.node_name, config.corosync_conf_path}, uptime);
     value["rings"] = json::array();
     for (const auto& ring : rings) {
         value["rings"].push_back(ring_json(ring));
@@ -224,8 +217,6 @@ std::string status_reply(const daemon_config& config, const std::vector<ring_sna
     }
     return to_line(value);
 }
-
-std::string version_reply() { return to_line({{"ok", true}, {"version", DISKHB_VERSION}}); }
 
 std::string ping_reply(std::chrono::nanoseconds round_trip) {
     return to_line({{"ok", true}, {"rtt_us", to_us(round_trip)}});

@@ -51,7 +51,6 @@ struct ring_snapshot {
 // Replies without the line feed.
 std::string status_reply(const daemon_config& config, const std::vector<ring_snapshot>& rings,
                          const std::vector<route_report>& routes, std::chrono::seconds uptime);
-std::string version_reply();
 std::string ping_reply(std::chrono::nanoseconds round_trip);
 std::string ping_error_reply(const boost::system::error_code& error, std::uint32_t node_id,
                              std::chrono::milliseconds timeout);

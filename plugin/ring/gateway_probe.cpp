@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "plugin/ring/gateway_probe.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
@@ -70,8 +71,10 @@ int open_socket(bool v4, bool& is_raw) {
 
 }  // namespace
 
-gateway_probe::gateway_probe(boost::asio::io_context& loop, const corosync::ip_address& target)
+gateway_probe::gateway_probe(boost::asio::io_context& loop, const corosync::ip_address& target,
+                             bool is_beyond)
     : target_(target),
+      is_beyond_(is_beyond),
       is_v4_(target.family == corosync::ip_family::v4),
       socket_(loop, open_socket(is_v4_, is_raw_)) {
     wait_for_answer();
@@ -91,19 +94,29 @@ std::optional<bool> gateway_probe::ask(const std::string& interface) {
     return before;
 }
 
+// Once bound, only CAP_NET_RAW may bind anew: not more often than the interface changes.
+bool gateway_probe::choose(const std::string& interface, unsigned index) {
+    const int fd = socket_.native_handle();
+    if (!is_beyond_) {
+        return setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(),
+                          static_cast<socklen_t>(interface.size() + 1)) == 0;
+    }
+    const std::uint32_t wanted = htonl(index);
+    return setsockopt(fd, is_v4_ ? int{IPPROTO_IP} : int{IPPROTO_IPV6},
+                      is_v4_ ? IP_UNICAST_IF : IPV6_UNICAST_IF, &wanted, sizeof wanted) == 0;
+}
+
 bool gateway_probe::send(const std::string& interface) {
     const int fd = socket_.native_handle();
     const auto index = if_nametoindex(interface.c_str());
     if (index == 0) {
         return false;
     }
-    // Once bound, only CAP_NET_RAW may bind anew: not more often than the interface changes.
-    if (index != bound_index_) {
-        if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(),
-                       static_cast<socklen_t>(interface.size() + 1)) != 0) {
+    if (index != chosen_index_) {
+        if (!choose(interface, index)) {
             return false;
         }
-        bound_index_ = index;
+        chosen_index_ = index;
     }
     question bytes{question_type(is_v4_)};
     std::memcpy(bytes.data() + header_bytes, &nonce_, sizeof nonce_);

@@ -71,7 +71,15 @@ struct prefix_route {
 // How the kernel would reach an address.
 struct way_to {
     int interface_index = 0;
-    bool on_link = false;  // without a gateway
+    bool on_link = false;               // without a gateway
+    std::optional<ip_address> gateway;  // not on link
+};
+
+// The route by which it would.
+struct route_entry {
+    std::uint8_t prefix_bits = 0;
+    bool is_unicast = false;  // not one of the host's own addresses
+    bool is_ours = false;     // of [[route]]
 };
 
 // Functions return 0 or an errno value, and throw setup_error only when the kernel cannot be
@@ -115,6 +123,7 @@ class netlink {
 
     // ENETUNREACH and the like if there is no way.
     int find_way(const ip_address& destination, way_to& found);
+    int find_entry(const ip_address& destination, route_entry& found);
 
     // The root queue discipline.
     qdisc_info root_qdisc(int index);

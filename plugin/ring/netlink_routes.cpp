@@ -170,8 +170,24 @@ int netlink::find_way(const ip_address& destination, way_to& found) {
     return talk(message.header(), [&](const nlmsghdr& answer) {
         const auto attributes = attribute_table::of<rtmsg>(answer);
         found.interface_index = static_cast<int>(attributes.number(RTA_OIF));
+        found.gateway = attributes.address(RTA_GATEWAY);
         found.on_link = fixed_part<rtmsg>(answer).rtm_type == RTN_UNICAST &&
                         attributes.by_type[RTA_GATEWAY] == nullptr;
+    });
+}
+
+int netlink::find_entry(const ip_address& destination, route_entry& found) {
+    request message(RTM_GETROUTE, 0);
+    auto& fixed = message.fixed<rtmsg>();
+    fixed.rtm_family = family_of(destination);
+    fixed.rtm_dst_len = destination.host_prefix_bits();
+    fixed.rtm_flags = RTM_F_FIB_MATCH;
+    message.put(RTA_DST, destination);
+    return talk(message.header(), [&](const nlmsghdr& answer) {
+        const auto& entry = fixed_part<rtmsg>(answer);
+        found.prefix_bits = entry.rtm_dst_len;
+        found.is_unicast = entry.rtm_type == RTN_UNICAST;
+        found.is_ours = entry.rtm_protocol == carried_protocol;
     });
 }
 

@@ -65,7 +65,7 @@ route_service::used_route::used_route(asio::io_context& loop, const route_config
       source(user.source),
       ring(&over),
       policy(policy_settings(route, user.node_id)),
-      probe(loop, route.probe),
+      probe(loop, route.probe, route.probe != route.gateway),
       interface(route.gateway_interface) {}
 
 route_service::route_service(asio::io_context& loop, const daemon_config& config,

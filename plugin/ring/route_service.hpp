@@ -11,6 +11,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -85,7 +86,7 @@ class route_service {
     void remove_ring_route(const used_route& route);
     prefix_route ring_route(const used_route& route, const ip_prefix& prefix) const;
     void keep_cluster_ways(used_route& route);
-    std::vector<prefix_route> cluster_ways(const used_route& route);
+    std::optional<prefix_route> cluster_way(const used_route& route, const ip_address& address);
     void note(used_route& route, const std::string& what, int error);
 
     void check_carried(nanoseconds now);

@@ -49,6 +49,7 @@ void route_service::find_gateway_interface(used_route& route) {
 }
 
 void route_service::keep_gateway_route(used_route& route) {
+    keep_cluster_ways(route);
     link_info link;
     if (route.interface.empty() || kernel_.find_link(route.interface, link) != 0 || !link.up) {
         return;
@@ -85,6 +86,7 @@ prefix_route route_service::ring_route(const used_route& route, const ip_prefix&
 }
 
 void route_service::keep_ring_route(used_route& route) {
+    keep_cluster_ways(route);
     // Packets as large as on the network: a connection does not see the change of the way.
     link_info network;
     if (route.interface.empty() || kernel_.find_link(route.interface, network) != 0) {
@@ -96,59 +98,58 @@ void route_service::keep_ring_route(used_route& route) {
         note(route, fmt::format("{} over {}", to_string(prefix), route.config->ring),
              kernel_.add_prefix_route(wanted));
     }
-    keep_cluster_ways(route);
 }
 
 void route_service::remove_ring_route(const used_route& route) {
     for (const auto& prefix : route.config->prefixes) {
         (void)kernel_.remove_prefix_route(ring_route(route, prefix));
     }
-    for (const auto& way : cluster_ways(route)) {
-        (void)kernel_.remove_prefix_route(way);
-    }
 }
 
-// Corosync's own addresses within the prefixes, one by one by the gateway, as they go with the
-// route there.
-std::vector<prefix_route> route_service::cluster_ways(const used_route& route) {
-    std::vector<prefix_route> ways;
-    link_info link;
-    if (route.interface.empty() || kernel_.find_link(route.interface, link) != 0) {
-        return ways;
-    }
-    for (const auto& address : config_.cluster_addresses) {
-        const auto& prefixes = route.config->prefixes;
-        const bool is_within =
-            std::any_of(prefixes.begin(), prefixes.end(),
-                        [&](const ip_prefix& prefix) { return prefix.contains(address); });
-        if (is_within && address != route.source) {
-            prefix_route way;
-            way.destination = {address, address.host_prefix_bits()};
-            if (address != route.config->gateway) {
-                way.gateway = route.config->gateway;
-            }
-            way.interface_index = link.index;
-            way.source = route.source;
-            way.metric = gateway_metric(way.destination);
-            ways.push_back(way);
-        }
-    }
-    return ways;
-}
-
-// What the network carries may still be there when what a route asks is not: knet's packets stay
-// there. Mostly a network that is connected, or a longer route, sees to that already.
+// Corosync's packets do not go by a route: it may leave the network while that is well, and its
+// gateway need not forward them. Mostly a longer route, that of a connected network, sees to that;
+// where none does, each address gets one of its own, by the way that it has without us.
 void route_service::keep_cluster_ways(used_route& route) {
-    for (const auto& way : cluster_ways(route)) {
-        way_to now;
-        if (kernel_.find_way(way.destination.address, now) == 0 &&
-            now.interface_index == route.ring->route_interface_index()) {
-            note(route,
-                 fmt::format("the cluster's {} by the network",
-                             corosync::to_string(way.destination.address)),
-                 kernel_.add_prefix_route(way));
+    for (const auto& address : config_.cluster_addresses) {
+        if (const auto way = cluster_way(route, address); way) {
+            note(route, fmt::format("the way of Corosync to {}", corosync::to_string(address)),
+                 kernel_.add_prefix_route(*way));
         }
     }
+}
+
+std::optional<prefix_route> route_service::cluster_way(const used_route& route,
+                                                       const ip_address& address) {
+    std::optional<std::uint8_t> longest_bits;
+    for (const auto& prefix : route.config->prefixes) {
+        if (prefix.contains(address)) {
+            longest_bits = std::max(longest_bits.value_or(0), prefix.bits);
+        }
+    }
+    route_entry entry;
+    if (!longest_bits || kernel_.find_entry(address, entry) != 0 || !entry.is_unicast ||
+        entry.prefix_bits > *longest_bits) {
+        return std::nullopt;
+    }
+    prefix_route way;
+    way.destination = {address, address.host_prefix_bits()};
+    way.metric = gateway_metric(way.destination);
+    way_to now;
+    link_info link;
+    if (!entry.is_ours && kernel_.find_way(address, now) == 0) {
+        way.gateway = now.gateway;
+        way.interface_index = now.interface_index;
+    } else if (entry.is_ours && !route.interface.empty() &&
+               kernel_.find_link(route.interface, link) == 0 && link.up) {
+        // What was there before is hidden by now: its interface had gone and has come back.
+        way.interface_index = link.index;
+        if (address != route.config->gateway) {
+            way.gateway = route.config->gateway;
+        }
+    } else {
+        return std::nullopt;
+    }
+    return way;
 }
 
 // Each error once, until it is gone.
