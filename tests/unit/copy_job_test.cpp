@@ -173,7 +173,8 @@ TEST(copy_job, waits_for_a_target_that_comes_later) {
 TEST(copy_job, waits_until_nobody_else_writes_the_slot) {
     volume_file source;
     volume_file target;
-    file_writer(source).write_table();
+    file_writer writer(source);
+    writer.write_table();
     auto first = std::make_unique<copy_job>(options_for(source.path(), target.path()));
     first->start();
     ASSERT_TRUE(becomes_true([&] { return first->status().counters.blocks_announced == 1; }));
@@ -183,7 +184,11 @@ TEST(copy_job, waits_until_nobody_else_writes_the_slot) {
     EXPECT_EQ(second.status().state, copy_job_state::waiting_for_target);
     EXPECT_THAT(second.status().error, HasSubstr("another diskhb-copyd writes this node's slot"));
     first.reset();
+    // It has the target now, and what it waits for is the writer's next sign of life.
+    ASSERT_TRUE(becomes_true([&] { return second.status().state == copy_job_state::proving; }));
+    writer.write_table();
     EXPECT_TRUE(becomes_true([&] { return second.status().state == copy_job_state::copying; }));
+    EXPECT_TRUE(becomes_true([&] { return table_of(target) == table_of(source); }));
 }
 
 TEST(copy_job, copies_another_slot_of_the_target_at_the_same_time) {
