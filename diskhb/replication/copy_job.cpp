@@ -24,7 +24,6 @@ namespace diskhb::replication {
 
 namespace {
 
-using namespace std::chrono_literals;
 using engine::refused_pause;
 using engine::reopen_pause;
 
@@ -114,7 +113,7 @@ class copy_job::implementation : public std::enable_shared_from_this<implementat
     std::atomic<bool> stopping_{false};
 
     mutable std::mutex lock_;
-    std::condition_variable ended_;
+    std::condition_variable changed_;  // what is settled, or threads_
     unsigned threads_ = 0;
     device_side source_;
     device_side target_;
@@ -138,7 +137,7 @@ void copy_job::implementation::start() {
             self->run(*side);
             const std::lock_guard guard(self->lock_);
             --self->threads_;
-            self->ended_.notify_all();
+            self->changed_.notify_all();
         }).detach();
     }
 }
@@ -147,15 +146,16 @@ void copy_job::implementation::stop(std::chrono::nanoseconds patience) {
     const auto end = std::chrono::steady_clock::now() + patience;
     // The writer's farewell is worth waiting for: half of the time for it, the rest for the I/O.
     const std::uint64_t ticket = stopping_.load(std::memory_order_relaxed) ? 0 : request_copy();
-    while (ticket != 0 && !is_settled(ticket) &&
-           std::chrono::steady_clock::now() < end - patience / 2) {
-        std::this_thread::sleep_for(1ms);
+    if (ticket != 0) {
+        std::unique_lock guard(lock_);
+        changed_.wait_until(guard, end - patience / 2,
+                            [&] { return !copier_ || copier_->settled() >= ticket; });
     }
     stopping_.store(true, std::memory_order_relaxed);
     source_.waker->wake();
     target_.waker->wake();
     std::unique_lock guard(lock_);
-    ended_.wait_until(guard, end, [this] { return threads_ == 0; });
+    changed_.wait_until(guard, end, [this] { return threads_ == 0; });
 }
 
 void copy_job::implementation::run(device_side& side) {
@@ -291,6 +291,7 @@ std::uint64_t copy_job::implementation::pump(device_side& side) {
         } else {
             cancel_queue(side, now_ns);
         }
+        changed_.notify_all();
         side.batch.swap(side.queue);
         closes = !is_usable(side) && side.batch.empty() && (!copier_ || !copier_->busy(side.which));
         if (closes) {
