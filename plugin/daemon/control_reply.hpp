@@ -3,7 +3,9 @@
 // any thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -16,5 +18,15 @@ inline constexpr std::size_t request_bytes_max = 4096;
 std::string to_line(const nlohmann::ordered_json& value);
 
 std::string error_reply(const std::string& error, int exit_code);
+std::string version_reply();
+
+// What every daemon's status begins with: the daemon, its cluster and its node.
+struct daemon_identity {
+    std::string cluster_name;
+    std::uint32_t node_id = 0;
+    std::string node_name;
+    std::string corosync_conf_path;
+};
+nlohmann::ordered_json begin_status(const daemon_identity& who, std::chrono::seconds uptime);
 
 }  // namespace diskhb::daemon

@@ -165,7 +165,7 @@ void quorum_daemon::handle_request(const std::string& line,
             answer(quorum_status_reply(config_, lease_, snapshot()));
             return;
         case quorum_verb::version:
-            answer(quorum_version_reply());
+            answer(daemon::version_reply());
             return;
         case quorum_verb::invalid:
             break;

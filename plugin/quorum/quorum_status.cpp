@@ -2,8 +2,6 @@
 #include "plugin/quorum/quorum_status.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
-
 #include <nlohmann/json.hpp>
 
 #include "plugin/daemon/control_reply.hpp"
@@ -248,23 +246,19 @@ std::vector<std::uint32_t> nodes_of(const slot_set& slots) {
 
 std::string quorum_status_reply(const quorum_config& config, const lease& state,
                                 const quorum_snapshot& snapshot) {
-    json value{{"ok", true},
-               {"version", DISKHB_VERSION},
-               {"pid", getpid()},
-               {"uptime_s", since(snapshot.started_ns, snapshot.now_ns) / 1'000'000'000},
-               {"cluster_name", config.cluster_name},
-               {"node", config.node_id},
-               {"name", config.node_name},
-               {"corosync_conf", config.corosync_conf_path},
-               {"mode", name_of(config.how)},
-               {"device_votes", config.device.votes},
-               {"score", config.score},
-               {"incarnation", fmt::format("{:016x}", snapshot.incarnation)},
-               {"state", name_of(state.state())},
-               {"ready", state.is_ready(snapshot.now_ns)},
-               {"vote", vote_json(state, snapshot)},
-               {"grant", grant_json(state, snapshot)},
-               {"corosync", corosync_json(snapshot.corosync)}};
+    const std::chrono::nanoseconds uptime(since(snapshot.started_ns, snapshot.now_ns));
+    auto value = daemon::begin_status(
+        {config.cluster_name, config.node_id, config.node_name, config.corosync_conf_path},
+        std::chrono::duration_cast<std::chrono::seconds>(uptime));
+    value["mode"] = name_of(config.how);
+    value["device_votes"] = config.device.votes;
+    value["score"] = config.score;
+    value["incarnation"] = fmt::format("{:016x}", snapshot.incarnation);
+    value["state"] = name_of(state.state());
+    value["ready"] = state.is_ready(snapshot.now_ns);
+    value["vote"] = vote_json(state, snapshot);
+    value["grant"] = grant_json(state, snapshot);
+    value["corosync"] = corosync_json(snapshot.corosync);
     value["volumes"] = json::array();
     for (const auto& volume : snapshot.volumes) {
         value["volumes"].push_back(volume_json(volume));
@@ -275,10 +269,6 @@ std::string quorum_status_reply(const quorum_config& config, const lease& state,
     }
     value["timings"] = timings_json(config.times);
     return daemon::to_line(value);
-}
-
-std::string quorum_version_reply() {
-    return daemon::to_line({{"ok", true}, {"version", DISKHB_VERSION}});
 }
 
 }  // namespace diskhb::quorum

@@ -104,6 +104,5 @@ std::vector<std::uint32_t> nodes_of(const slot_set& slots);
 // Replies without the line feed.
 std::string quorum_status_reply(const quorum_config& config, const lease& state,
                                 const quorum_snapshot& snapshot);
-std::string quorum_version_reply();
 
 }  // namespace diskhb::quorum

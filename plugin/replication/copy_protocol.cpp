@@ -2,7 +2,6 @@
 #include "plugin/replication/copy_protocol.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -58,13 +57,8 @@ json ring_json(const copy_snapshot& ring) {
 
 std::string copy_status_reply(const daemon_config& config, const std::vector<copy_snapshot>& rings,
                               std::chrono::seconds uptime) {
-    json value{{"ok", true},
-               {"version", DISKHB_VERSION},
-               {"pid", getpid()},
-               {"uptime_s", uptime.count()},
-               {"cluster_name", config.cluster_name},
-               {"node", config.node_id},
-               {"name", config.node_name}};
+    auto value = begin_status(
+        {config.cluster_name, config.node_id, config.node_name, config.corosync_conf_path}, uptime);
     value["rings"] = json::array();
     for (const auto& ring : rings) {
         value["rings"].push_back(ring_json(ring));
