@@ -3,25 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "channel_simulation.hpp"
-
-#if defined(__SANITIZE_THREAD__)
-inline constexpr std::uint64_t channel_seeds_by_default = 2;
-#elif defined(__SANITIZE_ADDRESS__)
-inline constexpr std::uint64_t channel_seeds_by_default = 20;
-#else
-inline constexpr std::uint64_t channel_seeds_by_default = 250;
-#endif
+#include "seeds.hpp"
 
 namespace diskhb::sim {
 namespace {
 
-std::uint64_t seeds() {
-    const char* const wanted = std::getenv("DISKHB_SIM_SEEDS");
-    return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : channel_seeds_by_default;
-}
+std::uint64_t seeds() { return seeds_of(250); }
 
 class channel_part : public testing::TestWithParam<std::uint64_t> {};
 

@@ -3,26 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 
+#include "seeds.hpp"
 #include "simulation.hpp"
-
-// ThreadSanitizer is slow here and has one thread to look at; it shall only have seen it run.
-#if defined(__SANITIZE_THREAD__)
-inline constexpr std::uint64_t seeds_by_default = 3;
-#elif defined(__SANITIZE_ADDRESS__)
-inline constexpr std::uint64_t seeds_by_default = 20;
-#else
-inline constexpr std::uint64_t seeds_by_default = 600;
-#endif
 
 namespace diskhb::sim {
 namespace {
 
-std::uint64_t seeds() {
-    const char* const wanted = std::getenv("DISKHB_SIM_SEEDS");
-    return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : seeds_by_default;
-}
+std::uint64_t seeds() { return seeds_of(600); }
 
 class simulation_part : public testing::TestWithParam<std::uint64_t> {};
 

@@ -3,17 +3,8 @@
 // a copy that fails one way, hangs, or is late.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
+#include "seeds.hpp"
 #include "two_sites.hpp"
-
-#if defined(__SANITIZE_THREAD__)
-inline constexpr std::uint64_t seeds_by_default = 3;
-#elif defined(__SANITIZE_ADDRESS__)
-inline constexpr std::uint64_t seeds_by_default = 20;
-#else
-inline constexpr std::uint64_t seeds_by_default = 500;
-#endif
 
 namespace diskhb::sim {
 namespace {
@@ -21,13 +12,7 @@ namespace {
 constexpr std::uint64_t ms = 1'000'000;
 constexpr std::uint64_t second = 1000 * ms;
 
-std::uint64_t seeds() {
-    if (const char* const wanted = std::getenv("DISKHB_SIM_SEEDS"); wanted != nullptr) {
-        return std::strtoull(wanted, nullptr, 10);
-    }
-    // tests/run --soak
-    return std::getenv("DISKHB_SOAK") != nullptr ? 4 * seeds_by_default : seeds_by_default;
-}
+std::uint64_t seeds() { return seeds_of(500); }
 
 class sites_part : public testing::TestWithParam<std::uint64_t> {};
 

@@ -31,15 +31,6 @@ struct noting_observer final : send_observer {
     std::uint64_t written_end = 0;
 };
 
-class ring_clock final : public clock {
-  public:
-    explicit ring_clock(const test::sim_ring& ring) : ring_(ring) {}
-    std::uint64_t now_ns() const noexcept override { return ring_.now_ns(); }
-
-  private:
-    const test::sim_ring& ring_;
-};
-
 struct counting_waker final : waker {
     void wake() noexcept override { ++wakes; }
     int wakes = 0;
@@ -97,7 +88,7 @@ class flusher_test : public testing::Test {
 
     static constexpr format::slot_index slot = 1;
     test::sim_ring ring_;
-    ring_clock clock_{ring_};
+    test::ring_clock clock_{ring_};
     std::shared_ptr<io::sim_port> port_ = ring_.make_port(1);
     ring::counters counts_;
     acknowledgement_board board_{ring_.content().measures.slots};

@@ -4,27 +4,17 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <functional>
 #include <thread>
 
 #include "diskhb/node.hpp"
+#include "real_node.hpp"
 #include "volume_file.hpp"
 
 namespace diskhb {
 namespace {
 
 using namespace std::chrono_literals;
-
-bool eventually(const std::function<bool()>& condition) {
-    for (const auto end = std::chrono::steady_clock::now() + 20s;
-         std::chrono::steady_clock::now() < end;) {
-        if (condition()) {
-            return true;
-        }
-        std::this_thread::yield();
-    }
-    return false;
-}
+using test::eventually;
 
 format::superblock superblock_of(std::uint8_t site, const std::string& cluster = "test",
                                  std::uint64_t ring_bytes = 1 << 20) {
@@ -37,17 +27,8 @@ class node_sites_test : public testing::TestWithParam<io_backend> {
   protected:
     node_options options(std::uint32_t id, std::vector<std::uint32_t> peers,
                          std::vector<receive_volume> from) const {
-        node_options chosen;
-        chosen.node_id = id;
-        chosen.peers = std::move(peers);
+        auto chosen = test::quick_options(id, std::move(peers), GetParam());
         chosen.receive_from = std::move(from);
-        chosen.backend = GetParam();
-        chosen.ttl = 5s;  // sanitizers and a busy machine are slow; nothing here tests the TTL
-        chosen.beat_interval = 20ms;
-        chosen.peer_timeout = 2s;
-        chosen.queue_bytes = 2 << 20;
-        chosen.receive_bytes = 1 << 20;
-        chosen.message_window_bytes = 2 << 20;
         return chosen;
     }
     static bool hears(const node& from, std::uint32_t id) {

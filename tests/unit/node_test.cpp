@@ -4,15 +4,16 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <thread>
 
+#include "real_node.hpp"
 #include "volume_file.hpp"
 
 namespace diskhb {
 namespace {
 
 using namespace std::chrono_literals;
+using test::eventually;
 
 std::vector<std::byte> payload(std::size_t size, unsigned seed) {
     std::vector<std::byte> bytes(size);
@@ -22,32 +23,10 @@ std::vector<std::byte> payload(std::size_t size, unsigned seed) {
     return bytes;
 }
 
-// Polls a condition that other threads bring about; the deadline is generous, the wait short.
-bool eventually(const std::function<bool()>& condition) {
-    for (const auto end = std::chrono::steady_clock::now() + 20s;
-         std::chrono::steady_clock::now() < end;) {
-        if (condition()) {
-            return true;
-        }
-        std::this_thread::yield();
-    }
-    return false;
-}
-
 class node_test : public testing::TestWithParam<io_backend> {
   protected:
     node_options options(std::uint32_t id, std::vector<std::uint32_t> peers) const {
-        node_options chosen;
-        chosen.node_id = id;
-        chosen.peers = std::move(peers);
-        chosen.backend = GetParam();
-        chosen.ttl = 5s;  // sanitizers and a busy machine are slow; nothing here tests the TTL
-        chosen.beat_interval = 20ms;
-        chosen.peer_timeout = 2s;
-        chosen.queue_bytes = 2 << 20;  // ThreadSanitizer takes long to clear memory
-        chosen.receive_bytes = 1 << 20;
-        chosen.message_window_bytes = 2 << 20;
-        return chosen;
+        return test::quick_options(id, std::move(peers), GetParam());
     }
     static bool hears(const node& from, std::uint32_t id) {
         for (const auto& peer : from.statistics().peers) {

@@ -9,15 +9,6 @@
 namespace diskhb::engine {
 namespace {
 
-class ring_clock final : public clock {
-  public:
-    explicit ring_clock(const test::sim_ring& ring) : ring_(ring) {}
-    std::uint64_t now_ns() const noexcept override { return ring_.now_ns(); }
-
-  private:
-    const test::sim_ring& ring_;
-};
-
 class ring_engine_test : public testing::Test {
   protected:
     ring_engine_test() {
@@ -62,7 +53,7 @@ class ring_engine_test : public testing::Test {
     static constexpr format::slot_index own_slot = 1;
     node_options options_;
     test::sim_ring ring_;
-    ring_clock clock_{ring_};
+    test::ring_clock clock_{ring_};
     std::shared_ptr<io::sim_port> port_ = ring_.make_port(1);
     send_queue queue_{1 << 20, 65536};
     receive_queue datagrams_{1 << 20};

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "engine/clock.hpp"
 #include "format/table_block.hpp"
 #include "io/sim_device.hpp"
 #include "volume_file.hpp"
@@ -112,6 +113,16 @@ class sim_ring {
     format::superblock content_;
     std::shared_ptr<io::sim_clock> clock_;
     std::shared_ptr<io::sim_volume> volume_;
+};
+
+// The virtual time of a ring's volume, for the engine.
+class ring_clock final : public engine::clock {
+  public:
+    explicit ring_clock(const sim_ring& ring) : ring_(ring) {}
+    std::uint64_t now_ns() const noexcept override { return ring_.now_ns(); }
+
+  private:
+    const sim_ring& ring_;
 };
 
 }  // namespace diskhb::test
