@@ -193,6 +193,7 @@ void core::close_connection(path which, bool abort) {
     auto& one = connections_[index_of(which)];
     if (one) {
         one->is_open = false;
+        one->out = {};  // payloads go under the lock
         close(one->socket, abort);
         one.reset();
     }

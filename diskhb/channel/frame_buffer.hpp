@@ -2,6 +2,7 @@
 // Cuts the bytes of a connection into frames, without copying them. Pure; one thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -23,7 +24,7 @@ class frame_buffer {
             end_ -= begin_;
             begin_ = 0;
         }
-        return {bytes_.get() + end_, capacity_bytes - end_};
+        return {bytes_.get() + end_, std::min(capacity_bytes - end_, read_bytes_most)};
     }
     void filled(std::size_t bytes) noexcept { end_ += bytes; }
 
@@ -58,6 +59,8 @@ class frame_buffer {
 
   private:
     static constexpr std::size_t read_bytes_least = 64 * 1024;
+    // What is read is looked at while it is in a near cache.
+    static constexpr std::size_t read_bytes_most = 256 * 1024;
     static constexpr std::size_t capacity_bytes =
         frame_header_bytes + max_message_bytes + 4 * read_bytes_least;
 

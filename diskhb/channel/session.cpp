@@ -2,7 +2,6 @@
 #include "channel/session.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "format/assert.hpp"
@@ -28,15 +27,7 @@ boost::system::error_code session::add(std::span<const std::byte> message) {
         was_refused_ = true;
         return errc::window_shut;
     }
-    kept added;
-    auto bytes = std::make_shared_for_overwrite<std::byte[]>(message.size());
-    if (!message.empty()) {
-        std::memcpy(bytes.get(), message.data(), message.size());
-    }
-    added.bytes = std::move(bytes);
-    added.size = message.size();
-    added.crc = crc_of(message);
-    outbox_.push_back(std::move(added));
+    outbox_.push_back(payloads_.copy(message));
     outbox_bytes_ += message.size() + message_overhead_bytes;
     ++counts_.sent;
     return {};

@@ -18,6 +18,7 @@
 #include <span>
 #include <vector>
 
+#include "channel/payload_store.hpp"
 #include "channel/wire.hpp"
 
 namespace diskhb::channels {
@@ -129,12 +130,6 @@ class session {
         std::uint64_t silent_ns = 0;  // since then, in time in which we were awake
         std::uint64_t steady_ns = 0;  // without a long silence
     };
-    struct kept {
-        std::shared_ptr<const std::byte[]> bytes;
-        std::size_t size = 0;
-        std::uint32_t crc = 0;
-    };
-
     static void prove(link& which, std::uint64_t now_ns) noexcept;
     link& at(path which) noexcept { return links_[index_of(which)]; }
     const link& at(path which) const noexcept { return links_[index_of(which)]; }
@@ -156,7 +151,8 @@ class session {
     // on the active path, and those before high_ on any. More may have been accepted before we
     // knew the other side's window than fits there: flight_bytes_, of [base_, sent_), is what
     // counts.
-    std::deque<kept> outbox_;
+    payload_store payloads_;
+    std::deque<payload_store::kept> outbox_;
     std::uint64_t outbox_bytes_ = 0;
     std::uint64_t flight_bytes_ = 0;
     std::uint64_t base_ = 0;
