@@ -18,8 +18,8 @@ from sandbox import wait_until
 from scenario import BACKOFF_S, SOAK, run, token_ms
 from stream import Stream
 
-CUTS = 100 if SOAK else 10
-LOAD_S = 600 if SOAK else 30
+CUTS = 100 if SOAK else 4
+LOAD_S = 600 if SOAK else 20
 LIMIT_MS = 500
 DOWN = re.compile(r"^(\w{3} \d\d \d\d:\d\d:\d\d\.\d{3}).*\[KNET\s*\] link: host: (\d+) link: 0 is down",
                   re.MULTILINE)
