@@ -66,13 +66,13 @@ struct prefix_route {
     std::uint32_t mtu_bytes = 0;  // 0: the interface's
     std::uint32_t metric = 0;     // IPv6: at least 1
     std::uint32_t table_id = 0;   // 0: the main table
+    bool operator==(const prefix_route&) const = default;
 };
 
 // How the kernel would reach an address.
 struct way_to {
     int interface_index = 0;
-    bool on_link = false;               // without a gateway
-    std::optional<ip_address> gateway;  // not on link
+    bool on_link = false;  // without a gateway
 };
 
 // The route by which it would.
@@ -124,6 +124,8 @@ class netlink {
     // ENETUNREACH and the like if there is no way.
     int find_way(const ip_address& destination, way_to& found);
     int find_entry(const ip_address& destination, route_entry& found);
+    // The main table's, without those of [[route]]; one with several next hops has no interface.
+    std::vector<prefix_route> foreign_routes(corosync::ip_family family);
 
     // The root queue discipline.
     qdisc_info root_qdisc(int index);

@@ -48,6 +48,24 @@ void fill(request& message, const prefix_route& route) {
     }
 }
 
+prefix_route route_of(const nlmsghdr& answer, std::uint8_t family) {
+    const auto attributes = attribute_table::of<rtmsg>(answer);
+    prefix_route route;
+    route.destination.address.family =
+        family == AF_INET ? corosync::ip_family::v4 : corosync::ip_family::v6;
+    if (const auto destination = attributes.address(RTA_DST); destination) {
+        route.destination.address = *destination;
+    }
+    route.destination.bits = fixed_part<rtmsg>(answer).rtm_dst_len;
+    route.gateway = attributes.address(RTA_GATEWAY);
+    route.source = attributes.address(RTA_PREFSRC);
+    route.interface_index = static_cast<int>(attributes.number(RTA_OIF));
+    route.metric = attributes.number(RTA_PRIORITY);
+    const auto table = attributes.number(RTA_TABLE);
+    route.table_id = table == RT_TABLE_MAIN ? 0 : table;
+    return route;
+}
+
 // Rules match all that is given: two of them make "unless the main table knows a way" of what this
 // host sends itself, whose input interface is lo (ip-rule(8)).
 void fill_rule(request& message, const ip_address& destination, bool is_carry) {
@@ -98,23 +116,27 @@ std::vector<prefix_route> netlink::prefix_routes() {
             if (answer.nlmsg_type != RTM_NEWROUTE || fixed.rtm_protocol != carried_protocol) {
                 return;
             }
-            const auto attributes = attribute_table::of<rtmsg>(answer);
-            prefix_route route;
-            route.destination.address.family =
-                family == AF_INET ? corosync::ip_family::v4 : corosync::ip_family::v6;
-            if (const auto destination = attributes.address(RTA_DST); destination) {
-                route.destination.address = *destination;
-            }
-            route.destination.bits = fixed.rtm_dst_len;
-            route.gateway = attributes.address(RTA_GATEWAY);
-            route.source = attributes.address(RTA_PREFSRC);
-            route.interface_index = static_cast<int>(attributes.number(RTA_OIF));
-            route.metric = attributes.number(RTA_PRIORITY);
-            const auto table = attributes.number(RTA_TABLE);
-            route.table_id = table == RT_TABLE_MAIN ? 0 : table;
-            found.push_back(route);
+            found.push_back(route_of(answer, family));
         });
     }
+    return found;
+}
+
+std::vector<prefix_route> netlink::foreign_routes(corosync::ip_family family) {
+    std::vector<prefix_route> found;
+    request message(RTM_GETROUTE, NLM_F_DUMP);
+    const std::uint8_t wanted = family == corosync::ip_family::v4 ? AF_INET : AF_INET6;
+    message.fixed<rtmsg>().rtm_family = wanted;
+    talk(message.header(), [&](const nlmsghdr& answer) {
+        const auto& fixed = fixed_part<rtmsg>(answer);
+        if (answer.nlmsg_type == RTM_NEWROUTE && fixed.rtm_type == RTN_UNICAST &&
+            fixed.rtm_family == wanted && fixed.rtm_protocol != carried_protocol &&
+            (fixed.rtm_flags & RTM_F_CLONED) == 0) {
+            if (auto route = route_of(answer, wanted); route.table_id == 0) {
+                found.push_back(std::move(route));
+            }
+        }
+    });
     return found;
 }
 
@@ -170,7 +192,6 @@ int netlink::find_way(const ip_address& destination, way_to& found) {
     return talk(message.header(), [&](const nlmsghdr& answer) {
         const auto attributes = attribute_table::of<rtmsg>(answer);
         found.interface_index = static_cast<int>(attributes.number(RTA_OIF));
-        found.gateway = attributes.address(RTA_GATEWAY);
         found.on_link = fixed_part<rtmsg>(answer).rtm_type == RTN_UNICAST &&
                         attributes.by_type[RTA_GATEWAY] == nullptr;
     });

@@ -11,7 +11,6 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -61,7 +60,8 @@ class route_service {
         gateway_probe probe;
         std::map<std::uint32_t, route_word> ready;  // what carriers said last
         nanoseconds next_probe{0};
-        std::string interface;  // towards the gateway; empty: not known yet
+        std::string interface;                   // towards the gateway; empty: not known yet
+        std::vector<prefix_route> cluster_ways;  // set for Corosync's addresses
         std::set<std::string> errors;
     };
     // A route that this node carries for another.
@@ -86,7 +86,7 @@ class route_service {
     void remove_ring_route(const used_route& route);
     prefix_route ring_route(const used_route& route, const ip_prefix& prefix) const;
     void keep_cluster_ways(used_route& route);
-    std::optional<prefix_route> cluster_way(const used_route& route, const ip_address& address);
+    std::vector<prefix_route> cluster_ways(const used_route& route);
     void note(used_route& route, const std::string& what, int error);
 
     void check_carried(nanoseconds now);

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "plugin/ring/route_service.hpp"
 
@@ -21,6 +22,31 @@ std::uint32_t ring_metric(const ip_prefix& prefix) {
 }
 std::uint32_t gateway_metric(const ip_prefix& prefix) {
     return prefix.address.family == corosync::ip_family::v6 ? 2 : 0;
+}
+
+// Of the longest of the prefixes with that address.
+std::optional<std::uint8_t> longest_bits(const std::vector<ip_prefix>& prefixes,
+                                         const ip_address& address) {
+    std::optional<std::uint8_t> longest;
+    for (const auto& prefix : prefixes) {
+        if (prefix.contains(address)) {
+            longest = std::max(longest.value_or(0), prefix.bits);
+        }
+    }
+    return longest;
+}
+
+// The route that the kernel would take: the longest, and of these that with the least metric.
+const prefix_route* best_of(const std::vector<prefix_route>& routes, const ip_address& address) {
+    const prefix_route* best = nullptr;
+    for (const auto& each : routes) {
+        if (each.destination.contains(address) &&
+            (best == nullptr || each.destination.bits > best->destination.bits ||
+             (each.destination.bits == best->destination.bits && each.metric < best->metric))) {
+            best = &each;
+        }
+    }
+    return best;
 }
 
 }  // namespace
@@ -108,48 +134,47 @@ void route_service::remove_ring_route(const used_route& route) {
 
 // Corosync's packets do not go by a route: it may leave the network while that is well, and its
 // gateway need not forward them. Mostly a longer route, that of a connected network, sees to that;
-// where none does, each address gets one of its own, by the way that it has without us.
+// where none does, each address gets one of its own, by the way that it has without us, for as long
+// as that is so.
 void route_service::keep_cluster_ways(used_route& route) {
-    for (const auto& address : config_.cluster_addresses) {
-        if (const auto way = cluster_way(route, address); way) {
-            note(route, fmt::format("the way of Corosync to {}", corosync::to_string(address)),
-                 kernel_.add_prefix_route(*way));
+    const auto wanted = cluster_ways(route);
+    for (const auto& old : route.cluster_ways) {
+        if (std::find(wanted.begin(), wanted.end(), old) == wanted.end()) {
+            (void)kernel_.remove_prefix_route(old);
         }
     }
+    for (const auto& way : wanted) {
+        note(route,
+             fmt::format("the way of Corosync to {}", corosync::to_string(way.destination.address)),
+             kernel_.add_prefix_route(way));
+    }
+    route.cluster_ways = wanted;
 }
 
-std::optional<prefix_route> route_service::cluster_way(const used_route& route,
-                                                       const ip_address& address) {
-    std::optional<std::uint8_t> longest_bits;
-    for (const auto& prefix : route.config->prefixes) {
-        if (prefix.contains(address)) {
-            longest_bits = std::max(longest_bits.value_or(0), prefix.bits);
+std::vector<prefix_route> route_service::cluster_ways(const used_route& route) {
+    std::vector<prefix_route> ways;
+    std::optional<std::vector<prefix_route>> foreign;  // asked for when needed: there may be many
+    for (const auto& address : config_.cluster_addresses) {
+        const auto bits = longest_bits(route.config->prefixes, address);
+        route_entry entry;
+        if (!bits || (kernel_.find_entry(address, entry) == 0 &&
+                      (!entry.is_unicast || (!entry.is_ours && entry.prefix_bits > *bits)))) {
+            continue;
+        }
+        if (!foreign) {
+            foreign = kernel_.foreign_routes(address.family);
+        }
+        const auto* best = best_of(*foreign, address);
+        if (best != nullptr && best->destination.bits <= *bits && best->interface_index != 0) {
+            prefix_route way;
+            way.destination = {address, address.host_prefix_bits()};
+            way.gateway = best->gateway;
+            way.interface_index = best->interface_index;
+            way.metric = gateway_metric(way.destination);
+            ways.push_back(way);
         }
     }
-    route_entry entry;
-    if (!longest_bits || kernel_.find_entry(address, entry) != 0 || !entry.is_unicast ||
-        entry.prefix_bits > *longest_bits) {
-        return std::nullopt;
-    }
-    prefix_route way;
-    way.destination = {address, address.host_prefix_bits()};
-    way.metric = gateway_metric(way.destination);
-    way_to now;
-    link_info link;
-    if (!entry.is_ours && kernel_.find_way(address, now) == 0) {
-        way.gateway = now.gateway;
-        way.interface_index = now.interface_index;
-    } else if (entry.is_ours && !route.interface.empty() &&
-               kernel_.find_link(route.interface, link) == 0 && link.up) {
-        // What was there before is hidden by now: its interface had gone and has come back.
-        way.interface_index = link.index;
-        if (address != route.config->gateway) {
-            way.gateway = route.config->gateway;
-        }
-    } else {
-        return std::nullopt;
-    }
-    return way;
+    return ways;
 }
 
 // Each error once, until it is gone.

@@ -34,6 +34,11 @@ def towards(node, address):
     return node.run(["ip", "route", "get", address]).stdout
 
 
+def ours(node):
+    """The routes that diskhbd has set."""
+    return node.run(["ip", "route", "show", "proto", "217"]).stdout
+
+
 def routes_cluster(lab, report):
     Outside(lab, lab.node("n2"))
     users = [lab.nodes[0], lab.nodes[2]]
@@ -62,12 +67,18 @@ def routes_cluster(lab, report):
     for node in users:
         wait_until(lambda each=node: way(lab, each) == "gateway", 20,
                    f"the route of {node.name} to return")
-        left = node.run(["ip", "route", "show", "proto", "217"]).stdout
-        report.check("dhb0r" not in left, f"{node.name}: something is left: {left!r}")
+        report.check("dhb0r" not in ours(node), f"{node.name}: something is left: {ours(node)!r}")
+    report.step("another route is longer for a while")
+    first = users[0]
+    own = f"{config.network_address(3)} dev eth0"
+    report.check(own in ours(first), f"n1 has no way of its own to n3: {ours(first)!r}")
+    first.run(["ip", "route", "add", "10.77.0.2/31", "dev", "eth0"])
+    wait_until(lambda: own not in ours(first), 5, "n1 to take back its way to n3")
+    first.run(["ip", "route", "del", "10.77.0.2/31", "dev", "eth0"])
+    wait_until(lambda: own in ours(first), 5, "n1 to have its way to n3 again")
     stream.run_for(2)
     users[0].end_process("diskhbd")
-    left = users[0].run(["ip", "route", "show", "proto", "217"]).stdout
-    report.check(left == "", f"after a stop: {left!r}")
+    report.check(ours(first) == "", f"after a stop: {ours(first)!r}")
     report.check("dev eth0" in towards(users[0], config.network_address(3)), "no way to n3 is left")
     users[0].start_diskhbd()
     stream.run_for(2)
