@@ -9,6 +9,7 @@ one node that passes is in the long run alone; a drill of all is more.
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -177,6 +178,33 @@ def unsafe(lab, report, stream):
     stream.run_for(1)
 
 
+def without_nft(lab, report, stream):
+    first = lab.nodes[0]
+    nft = shutil.which("nft")
+    report.step("n1 has no nft")
+    first.run(["mount", "--bind", "/dev/null", nft])
+    done = diskhb(lab, first, "drill", "--check")
+    first.run(["umount", nft])
+    report.check(done.returncode == REFUSED and "nftables) is not installed" in done.stdout,
+                 f"not refused without nft: {done.stdout}")
+    if not SOAK:
+        return
+    settle(stream)
+    report.step("nft of n1 does its work, and does not end")
+    folder = os.path.join(lab.dir, "shared")
+    shutil.copy(nft, first.holder.path(f"{folder}/real-nft"))
+    with open(first.holder.path(f"{folder}/slow-nft"), "w", encoding="utf-8") as file:
+        file.write(f'#!/bin/sh\n{folder}/real-nft "$@"\nsleep 20\n')
+    os.chmod(first.holder.path(f"{folder}/slow-nft"), 0o755)
+    first.run(["mount", "--bind", f"{folder}/slow-nft", nft])
+    done = diskhb(lab, first, "drill", "--settle", "2", "--seconds", "30")
+    first.run(["umount", nft])
+    report.check(done.returncode == FAILED and "given up:" in done.stdout
+                 and "nft does not end" in done.stdout, f"with a slow nft: {done.stdout}")
+    report.check(not has_table(first), "a slow nft has left the network cut")
+    wait_link(lab, 0, True, 30)
+
+
 def killed(lab, report, stream):
     first = lab.nodes[0]
     settle(stream)
@@ -239,6 +267,7 @@ def drill(lab, report):
     stream = Stream(lab, rate=200, size=512).start()
     healthy(lab, report)
     unsafe(lab, report, stream)
+    without_nft(lab, report, stream)
     killed(lab, report, stream)
     breaks_in_the_middle(lab, report, stream)
     verdict = stream.stop()
