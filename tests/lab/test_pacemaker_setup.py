@@ -85,7 +85,7 @@ def impossible_with_pcs_later(administrator):
     # pcsd runs pcs a dozen times to say whether Corosync runs: that may last on two processors.
     administrator.fails(administrator.first, ["pcs", "cluster", "link", "update", "0", "options",
                                               "ping_interval=400", "--request-timeout=240"],
-                        "stop the cluster")
+                        "corosync is running")
 
 
 def impossible_without_shim(administrator):
