@@ -121,12 +121,12 @@ void core::stop() {
             }
         }
         {
-            const std::lock_guard guard(lock_);
+            locked guard(lock_);
             is_closed_ = true;
             // What was taken is not sent again to the next process.
             session_.owe_acknowledgements();
-            pump(path::network);
-            pump(path::volume);
+            pump(path::network, guard);
+            pump(path::volume, guard);
             // In this order, so that the other side does not move to the volume for a moment.
             close_connection(path::volume, false);
             close_connection(path::network, false);
@@ -193,8 +193,11 @@ void core::close_connection(path which, bool abort) {
     auto& one = connections_[index_of(which)];
     if (one) {
         one->is_open = false;
-        one->out = {};  // payloads go under the lock
-        close(one->socket, abort);
+        one->abort = abort;
+        if (!one->is_writing) {
+            one->out = {};  // payloads go under the lock
+            close(one->socket, abort);
+        }
         one.reset();
     }
 }
@@ -226,8 +229,8 @@ void core::on_readable(const std::shared_ptr<connection>& from) {
     locked guard(lock_, std::defer_lock);
     for (int turn = 0; turn < reads_in_a_row && from->is_open; ++turn) {
         const auto room = from->in.room();
-        const auto got = ::recv(from->socket.native_handle(), room.data(), room.size(),
-                                MSG_DONTWAIT | MSG_NOSIGNAL);
+        const auto got =
+            ::recv(from->descriptor, room.data(), room.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
             break;
         }
@@ -293,14 +296,27 @@ void core::deliver(std::span<const std::byte> message, locked& guard) {
 
 // -- what goes out
 
-void core::pump(path which) {
-    const auto& to = connections_[index_of(which)];
-    if (!to || !to->is_open || to->write_waits) {
+void core::pump(path which, locked& guard) {
+    const auto to = connections_[index_of(which)];
+    if (!to || !to->is_open || to->write_waits || to->is_writing) {
+        return;
+    }
+    to->is_writing = true;
+    auto outcome = frame_writer::outcome::written;
+    while (outcome == frame_writer::outcome::written && to->is_open &&
+           to->out.fill(session_, which)) {
+        guard.unlock();
+        outcome = to->out.write(to->descriptor);
+        guard.lock();
+    }
+    to->is_writing = false;
+    if (!to->is_open) {
+        to->out = {};
+        boost::asio::post(host_.context(), [to] { close(to->socket, to->abort); });
         return;
     }
     // A broken connection is found by its reader, too.
-    if (to->out.pump(to->socket.native_handle(), session_, which) ==
-        frame_writer::outcome::blocked) {
+    if (outcome == frame_writer::outcome::blocked) {
         to->write_waits = true;
         if (host_.is_our_thread()) {
             expect_room(to);
@@ -314,17 +330,17 @@ void core::pump(path which) {
 void core::expect_room(const std::shared_ptr<connection>& to) {
     to->socket.async_wait(tcp::socket::wait_write,
                           [self = shared_from_this(), to](const boost::system::error_code& error) {
-                              const std::lock_guard guard(self->lock_);
+                              locked guard(self->lock_);
                               to->write_waits = false;
                               if (!error && to->is_open) {
-                                  self->pump(to->which);
+                                  self->pump(to->which, guard);
                               }
                           });
 }
 
 void core::settle(locked& guard) {
-    pump(path::network);
-    pump(path::volume);
+    pump(path::network, guard);
+    pump(path::volume, guard);
     if (outbox_waiters_ > 0) {
         outbox_changed_.notify_all();
     }
@@ -391,7 +407,7 @@ boost::system::error_code core::send(std::span<const std::byte> message, nanosec
         const auto error = session_.add(message);
         if (!error) {
             if (const auto active = session_.active()) {
-                pump(*active);
+                pump(*active, guard);
             }
             return {};
         }
@@ -427,7 +443,7 @@ result<std::size_t> core::receive(std::span<std::byte> buffer, nanoseconds timeo
     session_.on_taken(size, oldest.of_restarts);
     inbox_.pop_front();
     if (const auto active = session_.active(); active && session_.has_output(*active)) {
-        pump(*active);
+        pump(*active, guard);
     }
     return size;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One channel's sockets, thread and locks around its session, which decides. Sockets are opened,
 // read and closed on the host's thread alone; they are written to by whoever has something to send,
-// under the lock, so that a message needs no other thread to wake up.
+// so that a message needs no other thread to wake up: frames are taken under the lock and written
+// without it, by one thread at a time, which takes along what others add meanwhile.
 #pragma once
 
 #include <condition_variable>
@@ -17,14 +18,18 @@
 namespace diskhb::channels {
 
 struct connection {
-    connection(tcp::socket taken, path on) : socket(std::move(taken)), which(on) {}
+    connection(tcp::socket taken, path on)
+        : socket(std::move(taken)), descriptor(socket.native_handle()), which(on) {}
     tcp::socket socket;
+    int descriptor;  // of the socket
     path which;
     frame_buffer in;   // the host's thread
-    frame_writer out;  // under the lock
-    // Under the lock, set on the host's thread.
+    frame_writer out;  // whoever has set is_writing
+    // Under the lock; is_open is set on the host's thread.
     bool is_open = true;
+    bool is_writing = false;   // a thread writes; it closes the socket if that is not open any more
     bool write_waits = false;  // for the socket to take more
+    bool abort = false;        // how to close it then
 };
 
 class core : public std::enable_shared_from_this<core> {
@@ -64,7 +69,7 @@ class core : public std::enable_shared_from_this<core> {
     void on_readable(const std::shared_ptr<connection>& from);
     bool take_frames(connection& from, locked& guard);
     void deliver(std::span<const std::byte> message, locked& guard);
-    void pump(path which);  // under the lock, any thread
+    void pump(path which, locked& guard);  // any thread; unlocks while it writes
     void expect_room(const std::shared_ptr<connection>& to);
     void on_timer();
     void arm_timer();

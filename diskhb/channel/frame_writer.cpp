@@ -61,14 +61,15 @@ void frame_writer::gather(session& from, path which) {
     }
 }
 
-frame_writer::outcome frame_writer::pump(int socket, session& from, path which) noexcept {
-    while (true) {
-        if (next_ == pieces_.size()) {
-            gather(from, which);
-            if (pieces_.empty()) {
-                return outcome::idle;
-            }
-        }
+bool frame_writer::fill(session& from, path which) {
+    if (next_ == pieces_.size()) {
+        gather(from, which);
+    }
+    return next_ < pieces_.size();
+}
+
+frame_writer::outcome frame_writer::write(int socket) noexcept {
+    while (next_ < pieces_.size()) {
         msghdr message{};
         message.msg_iov = pieces_.data() + next_;
         message.msg_iovlen = pieces_.size() - next_;
@@ -89,6 +90,7 @@ frame_writer::outcome frame_writer::pump(int socket, session& from, path which) 
             piece.iov_len -= rest;
         }
     }
+    return outcome::written;
 }
 
 }  // namespace diskhb::channels

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Writes the frames of one connection to its socket, many with one call, and remembers where the
-// socket stopped. Payloads are not copied, but for small ones. One thread at a time.
+// socket stopped. Payloads are not copied, but for small ones. Frames are taken under the lock of
+// the session and written with no lock, by one thread at a time.
 #pragma once
 
 #include <sys/uio.h>
@@ -15,14 +16,16 @@ namespace diskhb::channels {
 
 class frame_writer {
   public:
+    // Takes frames from the session when all before them are written; false: there is nothing to
+    // write.
+    bool fill(session& from, path which);
     enum class outcome {
-        idle,     // all is written
+        written,
         blocked,  // the socket takes no more now
         failed,   // the connection is broken
     };
-    // Takes frames from the session and writes until one of those. REQUIRES: a socket that does not
-    // block.
-    outcome pump(int socket, session& from, path which) noexcept;
+    // Writes what was taken. REQUIRES: a socket that does not block.
+    outcome write(int socket) noexcept;
 
   private:
     void gather(session& from, path which);
