@@ -23,6 +23,7 @@ HEARTBEAT_MS = 100
 CUTS = 50 if SOAK else 8
 MESSAGES = 1_000_000 if SOAK else 100_000
 RATE = 5000
+PAUSE_S = 4 if SOAK else 1  # between two cuts, at most: over the whole stream
 GAP_MS = 20
 WAYS = ["all", "all", "n1", "n2:in", "n1:in", "n1:out"]
 
@@ -115,7 +116,7 @@ def channel(lab, report):
         # Mostly back on the network before the next cut, and sometimes not.
         if chance.random() < 0.8:
             wait_until(on_network, 20, "both ends to be back on the network")
-        time.sleep(chance.uniform(0.05, 1))
+        time.sleep(chance.uniform(0.05, PAUSE_S))
         was_on_network = on_network()
         cuts.append((*flap(lab, chance), was_on_network))
     report.step("the last messages")
