@@ -14,7 +14,7 @@ import time
 
 from pacemaker import Pacemaker
 from sandbox import wait_until
-from scenario import SOAK, detection_ms, run, settle
+from scenario import detection_ms, run, settle
 
 INTERVAL_S = 2
 DAMPEN_S = 2
@@ -233,7 +233,6 @@ def isolated(cluster):
 
 # isolated is the last: it ends n2.
 EVENTS = (network_of_one, network_of_all, volume_of_one, daemon_killed, agent_fails, isolated)
-SHORT = (network_of_one, volume_of_one, daemon_killed, isolated)
 
 
 def body(lab, report):
@@ -246,7 +245,7 @@ def body(lab, report):
     report.check(pacemaker.attributes("#health-diskhb") == dict.fromkeys(ALL, "green"),
                  "the health attributes are not green")
     settle(lab)
-    for event in EVENTS if SOAK else SHORT:
+    for event in EVENTS:
         event(cluster)
 
 
