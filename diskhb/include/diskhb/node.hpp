@@ -133,8 +133,9 @@ class node {
     result<received> receive_message(std::span<std::byte> buffer,
                                      std::chrono::nanoseconds timeout) noexcept;
 
-    // The round trip to a peer's engine over the volume and back. Errors: timed_out,
-    // no_such_node, not_joined, closed.
+    // The round trip to a peer's engine over the volume and back. One frame each way, never sent
+    // again: as any datagram it may be lost under a flood. Errors: timed_out, no_such_node,
+    // not_joined, closed.
     result<std::chrono::nanoseconds> echo(std::uint32_t to,
                                           std::chrono::nanoseconds timeout) noexcept;
 
