@@ -39,7 +39,7 @@ class node_sites_test : public testing::TestWithParam<io_backend> {
         }
         return false;
     }
-    // An echo is one frame, never sent again: the flood of these tests may lap it, nothing else may.
+    // An echo is one frame, never sent again: only the flood of these tests may lap it.
     static void expect_echo(node& from, std::uint32_t id) {
         for (int asked = 0; asked < 20; ++asked) {
             if (from.echo(id, 1s)) {
