@@ -5,7 +5,6 @@
 #include <spdlog/logger.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -155,7 +154,13 @@ copy_service::copy_service(asio::io_context& loop, const daemon_config& config,
       config_(config),
       log_(log),
       copyd_timer_(loop),
-      network_(loop, config, [this](const copy_message& message) { on_message(message); }) {
+      network_(loop, config, [this](const copy_message& message) { on_message(message); }),
+      inbox_(loop, datagrams_most, [this](std::uint32_t from, std::span<const std::byte> bytes) {
+          const auto message = parse_copy_message(bytes);
+          if (message && message->from == from) {
+              on_message(*message);
+          }
+      }) {
     for (auto& access : rings) {
         copied_ring ring;
         ring.access = std::move(access);
@@ -378,24 +383,6 @@ void copy_service::send(const copied_ring& ring, const copy_message& message) {
     const auto text = encode(message);
     ring.access.send(message.to, std::as_bytes(std::span(text)));
     network_.send(message.to, text);
-}
-
-void copy_service::on_ring_datagram(std::uint32_t from, std::span<const std::byte> bytes) noexcept {
-    if (waiting_datagrams_.fetch_add(1, std::memory_order_relaxed) >= datagrams_most) {
-        waiting_datagrams_.fetch_sub(1, std::memory_order_relaxed);
-        return;
-    }
-    try {
-        asio::post(loop_, [this, from, copy = std::vector<std::byte>(bytes.begin(), bytes.end())] {
-            waiting_datagrams_.fetch_sub(1, std::memory_order_relaxed);
-            const auto message = parse_copy_message(copy);
-            if (message && message->from == from) {
-                on_message(*message);
-            }
-        });
-    } catch (const std::bad_alloc&) {
-        waiting_datagrams_.fetch_sub(1, std::memory_order_relaxed);
-    }
 }
 
 void copy_service::on_message(const copy_message& message) {

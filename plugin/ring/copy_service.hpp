@@ -5,7 +5,6 @@
 // Corosync's link 0. Main thread, but for on_ring_datagram().
 #pragma once
 
-#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -23,6 +22,7 @@
 #include "plugin/ring/copy_message.hpp"
 #include "plugin/ring/copy_network.hpp"
 #include "plugin/ring/copy_report.hpp"
+#include "plugin/ring/datagram_inbox.hpp"
 
 namespace spdlog {
 class logger;
@@ -51,7 +51,9 @@ class copy_service {
     void handle(const control_request& request, const control_server::answer_function& answer);
     // A datagram that may be a message: see may_be_copy_message. Any thread; neither waits nor
     // throws, and drops what comes too fast.
-    void on_ring_datagram(std::uint32_t from, std::span<const std::byte> bytes) noexcept;
+    void on_ring_datagram(std::uint32_t from, std::span<const std::byte> bytes) noexcept {
+        inbox_.put(from, bytes);
+    }
     copy_report report(const ring_config& ring) const;
 
   private:
@@ -86,8 +88,7 @@ class copy_service {
     std::map<std::uint64_t, std::weak_ptr<errand>> errands_;  // by token
     boost::asio::steady_timer copyd_timer_;
     copy_network network_;
-    // Raised by the engine's threads, lowered by the main thread: messages on their way to it.
-    std::atomic<unsigned> waiting_datagrams_{0};
+    datagram_inbox inbox_;
 };
 
 }  // namespace diskhb::daemon

@@ -5,7 +5,6 @@
 #include <spdlog/logger.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <fstream>
 #include <utility>
 
@@ -23,7 +22,7 @@ constexpr std::chrono::milliseconds tick_interval{50};
 // What others are told is told again so often, and believed for so long.
 constexpr std::chrono::milliseconds upkeep_interval{1000};
 constexpr std::chrono::milliseconds word_is_good_for{3500};
-constexpr int datagrams_most = 64;
+constexpr unsigned datagrams_most = 64;
 
 std::chrono::nanoseconds clock_now() { return std::chrono::steady_clock::now().time_since_epoch(); }
 
@@ -71,7 +70,15 @@ route_service::used_route::used_route(asio::io_context& loop, const route_config
 route_service::route_service(asio::io_context& loop, const daemon_config& config,
                              const std::vector<std::unique_ptr<running_ring>>& rings,
                              netlink& kernel, spdlog::logger& log)
-    : loop_(loop), config_(config), rings_(rings), kernel_(kernel), log_(log), timer_(loop) {
+    : loop_(loop),
+      config_(config),
+      rings_(rings),
+      kernel_(kernel),
+      log_(log),
+      timer_(loop),
+      inbox_(loop, datagrams_most, [this](std::uint32_t from, std::span<const std::byte> bytes) {
+          on_datagram(from, bytes);
+      }) {
     for (std::size_t index = 0; index < config.routes.size(); ++index) {
         const auto& route = config.routes[index];
         auto* ring = ring_of(rings, route.ring);
@@ -297,26 +304,11 @@ bool route_service::can_carry(const route_config& route) const {
     });
 }
 
-void route_service::on_ring_datagram(std::uint32_t from,
-                                     std::span<const std::byte> bytes) noexcept {
-    if (config_.routes.empty()) {
-        return;
-    }
-    if (waiting_datagrams_.fetch_add(1, std::memory_order_relaxed) >= datagrams_most) {
-        waiting_datagrams_.fetch_sub(1, std::memory_order_relaxed);
-        return;
-    }
-    try {
-        asio::post(loop_, [this, from, copy = std::vector<std::byte>(bytes.begin(), bytes.end())] {
-            waiting_datagrams_.fetch_sub(1, std::memory_order_relaxed);
-            const auto message = parse_route_message(copy);
-            if (message && message->from == from && message->to == config_.node_id &&
-                message->cluster_name == config_.cluster_name) {
-                on_message(*message);
-            }
-        });
-    } catch (const std::bad_alloc&) {
-        waiting_datagrams_.fetch_sub(1, std::memory_order_relaxed);
+void route_service::on_datagram(std::uint32_t from, std::span<const std::byte> bytes) {
+    const auto message = parse_route_message(bytes);
+    if (message && message->from == from && message->to == config_.node_id &&
+        message->cluster_name == config_.cluster_name) {
+        on_message(*message);
     }
 }
 

@@ -5,7 +5,6 @@
 // loop's thread, but for on_ring_datagram.
 #pragma once
 
-#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -17,6 +16,7 @@
 #include <vector>
 
 #include "plugin/ring/config.hpp"
+#include "plugin/ring/datagram_inbox.hpp"
 #include "plugin/ring/gateway_probe.hpp"
 #include "plugin/ring/netlink.hpp"
 #include "plugin/ring/route_message.hpp"
@@ -41,7 +41,11 @@ class route_service {
     void stop();
 
     // A datagram of a node's daemon; engine's threads. What is no message of ours is ignored.
-    void on_ring_datagram(std::uint32_t from, std::span<const std::byte> bytes) noexcept;
+    void on_ring_datagram(std::uint32_t from, std::span<const std::byte> bytes) noexcept {
+        if (!config_.routes.empty()) {
+            inbox_.put(from, bytes);
+        }
+    }
 
     std::vector<route_report> report() const;
 
@@ -96,6 +100,7 @@ class route_service {
     void check_forwarding();
     bool can_carry(const route_config& route) const;
 
+    void on_datagram(std::uint32_t from, std::span<const std::byte> bytes);
     void on_message(const route_message& message);
     void send_messages();
     void send_to(running_ring& ring, std::uint32_t node_id);
@@ -113,7 +118,7 @@ class route_service {
     std::map<corosync::ip_family, bool> forwards_;  // whether this host does
     nanoseconds next_upkeep_{0};
     bool is_stopping_ = false;
-    std::atomic<int> waiting_datagrams_{0};
+    datagram_inbox inbox_;
 };
 
 }  // namespace diskhb::daemon

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Two sites whose copies Pacemaker runs (ocf:diskhb:copy): the network is cut, a copy is killed or
-taken away, the way to the other array hangs; in the long run, quorum is lost. Each with the outcome that
-doc/pacemaker.md states.
+taken away, the way to the other array hangs, a copy is placed rather than a clone; in the long run,
+quorum is lost. Each with the outcome that doc/pacemaker.md states.
 """
 import glob
 import os
@@ -22,6 +22,8 @@ RING_OPTIONS = 'io = "posix"\nread_deadline_ms = 2000\n'
 SLACK_S = 10
 LIMIT_S = BEHIND_MAX_S + INTERVAL_S + DAMPEN_S + SLACK_S
 DEGRADED, FAILED = 190, 1
+COPY = (f"ocf:diskhb:copy params dampen={DAMPEN_S}s behind_max={BEHIND_MAX_S} user=root"
+        f" meta requires=nothing op monitor interval={INTERVAL_S}s timeout=20s")
 
 
 class CopiedSites(Sites):
@@ -61,9 +63,7 @@ class Cluster:
             "property no-quorum-policy=stop stonith-enabled=true stonith-timeout=10s",
             'primitive fence stonith:fence_lab params pcmk_host_list="n1 n2 n3 n4"'
             " pcmk_host_check=static-list",
-            f"primitive diskhb-copy ocf:diskhb:copy params dampen={DAMPEN_S}s"
-            f" behind_max={BEHIND_MAX_S} user=root meta requires=nothing"
-            f" op monitor interval={INTERVAL_S}s timeout=20s",
+            f"primitive diskhb-copy {COPY}",
             "clone diskhb-copy-clone diskhb-copy",
             f"primitive diskhb-ring ocf:diskhb:ring params dampen={DAMPEN_S}s"
             f" op monitor interval={INTERVAL_S}s timeout=20s",
@@ -115,6 +115,28 @@ class Cluster:
         for node in self.lab.nodes:
             self.report.check(node.members() == [1, 2, 3, 4], f"{what}: a node left, says {node.name}")
         self.report.check(not self.pacemaker.fenced(), f"{what}: fenced {self.pacemaker.fenced()}")
+
+
+def placed(cluster):
+    """A copy that is no clone: on n1, and the clone on the others."""
+    lab, report, pacemaker = cluster.lab, cluster.report, cluster.pacemaker
+    n1 = lab.nodes[0]
+    report.step("a copy of its own is placed on n1")
+    before = cluster.pids()
+    cluster.take_away(n1)
+    pacemaker.configure(f"primitive copy-of-n1 {COPY}",
+                        "location at-n1 copy-of-n1 resource-discovery=exclusive inf: n1")
+    wait_until(lambda: pacemaker.where("copy-of-n1") == ["n1"], 40, "it to run on n1", 0.5)
+    cluster.wait_ready(cluster.names, "1", 60)
+    lab.wait_far_link(True, 60)
+    report.check({**cluster.pids(), "n1": 0} == {**before, "n1": 0}, "other copies were touched")
+    first = lab.copyd(n1)
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: lab.copyd(n1) not in (None, first), 30, "another copy on n1", 0.1)
+    cluster.wait_ready(cluster.names, "1", 60)
+    lab.wait_far_link(True, 60)
+    report.check(pacemaker.where("copy-of-n1") == ["n1"], "it is not where it was placed")
+    cluster.check_calm("placed")
 
 
 def quorum_lost(cluster):
@@ -202,6 +224,8 @@ def body(lab, report):
     cluster.wait_ready(cluster.names, "1", 60)
     lab.wait_far_link(True, 90)
     cluster.check_calm("healed")
+
+    placed(cluster)
     if SOAK:
         quorum_lost(cluster)
 
