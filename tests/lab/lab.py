@@ -53,6 +53,7 @@ class Lab:
         self.ring_options = ring_options
         self.encrypted = encrypted
         self.detached = detached
+        self.on_failed_start = lambda: None  # called before what did start is taken down
         self.hub = None
         self.cuts = []
         self.nodes = [Node(self, node_id) for node_id in range(1, nodes + 1)]
@@ -69,7 +70,10 @@ class Lab:
         try:
             return self.start()
         except BaseException:
-            self._stop_undisturbed()
+            try:
+                self.on_failed_start()
+            finally:
+                self._stop_undisturbed()
             raise
 
     def __exit__(self, *_):

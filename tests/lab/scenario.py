@@ -165,6 +165,7 @@ def _attempt(name, body, lab_options):
     try:
         options = dict(lab_options)
         lab = options.pop("kind", Lab)(name, **options)
+        lab.on_failed_start = lambda: _keep_logs(lab, name)
         with lab:
             try:
                 body(lab, report)
