@@ -5,7 +5,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <memory>
 
@@ -13,6 +12,7 @@
 #include "diskhb/error.hpp"
 #include "plugin/quorum/quorum_config.hpp"
 #include "tools/daemon_status.hpp"
+#include "tools/interrupt.hpp"
 #include "tools/top.hpp"
 #include "tools/verbs.hpp"
 
@@ -28,8 +28,6 @@ struct top_command {
     double interval_s = 1;
     unsigned count = 0;
 };
-
-volatile std::sig_atomic_t ended = 0;
 
 // The other screen of the terminal, and keys without the Enter key; both back at the end.
 class screen {
@@ -67,7 +65,7 @@ class screen {
         pollfd keys{STDIN_FILENO, POLLIN, 0};
         const int ready = poll(&keys, has_keys_ ? 1 : 0, static_cast<int>(time.count()));
         char key = 0;
-        return ended != 0 || (ready == 1 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q'));
+        return interrupted || (ready == 1 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q'));
     }
 
   private:
@@ -77,15 +75,12 @@ class screen {
 };
 
 int run_top(const top_command& command) {
-    struct sigaction action {};
-    action.sa_handler = [](int) { ended = 1; };
-    (void)sigaction(SIGINT, &action, nullptr);
-    (void)sigaction(SIGTERM, &action, nullptr);
+    catch_signals({SIGINT, SIGTERM});
     const std::chrono::milliseconds interval(static_cast<int>(command.interval_s * 1000));
     top_input input;
     auto last = steady_clock::now();
     const screen shown;
-    for (unsigned drawn = 0; ended == 0; ++drawn) {
+    for (unsigned drawn = 0; !interrupted; ++drawn) {
         if (drawn != 0 && (drawn == command.count || shown.wait(interval))) {
             break;
         }
