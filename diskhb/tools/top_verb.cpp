@@ -8,9 +8,8 @@
 #include <cstdio>
 #include <memory>
 
-#include "diskhb/copy.hpp"
 #include "diskhb/error.hpp"
-#include "plugin/quorum/quorum_config.hpp"
+#include "tools/daemon_sockets.hpp"
 #include "tools/daemon_status.hpp"
 #include "tools/interrupt.hpp"
 #include "tools/top.hpp"
@@ -23,8 +22,7 @@ using std::chrono::steady_clock;
 constexpr std::chrono::seconds answer_timeout{2};
 
 struct top_command {
-    std::string ring_socket = control_socket_default;
-    std::string quorum_socket = quorum::quorum_socket_default;
+    daemon_sockets sockets;
     double interval_s = 1;
     unsigned count = 0;
 };
@@ -85,11 +83,11 @@ int run_top(const top_command& command) {
             break;
         }
         input.before = std::move(input.now);
-        auto answer = daemon_status_if_any(command.ring_socket, "diskhbd", answer_timeout);
+        auto answer = daemon_status_if_any(command.sockets.ring, "diskhbd", answer_timeout);
         input.now = std::move(answer.status);
         input.problem = std::move(answer.problem);
         input.quorum =
-            daemon_status_if_any(command.quorum_socket, "diskhb-quorumd", answer_timeout).status;
+            daemon_status_if_any(command.sockets.quorum, "diskhb-quorumd", answer_timeout).status;
         const auto now = steady_clock::now();
         input.seconds = std::chrono::duration<double>(now - last).count();
         last = now;
@@ -104,12 +102,7 @@ verb add_top(CLI::App& app) {
     auto options = std::make_shared<top_command>();
     CLI::App* const command =
         app.add_subcommand("top", "Show rings, nodes, rates and latencies, live; q ends it");
-    command->add_option("--socket", options->ring_socket, "the control socket of diskhbd")
-        ->capture_default_str();
-    command
-        ->add_option("--quorum-socket", options->quorum_socket,
-                     "the control socket of diskhb-quorumd")
-        ->capture_default_str();
+    add_socket_options(*command, options->sockets);
     command->add_option("-i,--interval", options->interval_s, "seconds between two pictures")
         ->check(CLI::Range(0.1, 3600.0))
         ->capture_default_str();
