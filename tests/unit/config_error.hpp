@@ -10,8 +10,8 @@
 
 namespace diskhb::test {
 
-// The text of the setup_error that `parse` throws, which must be of a configuration and in one line;
-// "no error" if it throws none.
+// The text of the setup_error that `parse` throws, which must be of a configuration and in one
+// line; "no error" if it throws none.
 template <class Parse>
 std::string config_error_of(Parse parse) {
     try {
