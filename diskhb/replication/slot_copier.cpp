@@ -31,20 +31,6 @@ bool is_same_life_and_newer(const block_stamp& left, const block_stamp& right) n
 
 }  // namespace
 
-const char* copier_state_name(copier_state state) noexcept {
-    switch (state) {
-        case copier_state::proving:
-            return "proving";
-        case copier_state::copying:
-            return "copying";
-        case copier_state::refused:
-            return "refused";
-        case copier_state::failed:
-            break;
-    }
-    return "failed";
-}
-
 slot_copier::slot_copier(const copier_setup& setup)
     : setup_(setup),
       pieces_(piece_count(setup), setup.piece_bytes, setup.measures.ring_bytes),

@@ -61,7 +61,6 @@ enum class copier_state {
     refused,  // somebody else writes our slot of the target: it may be the source itself
     failed,   // a device failed: restart()
 };
-const char* copier_state_name(copier_state state) noexcept;
 
 class slot_copier {
   public:

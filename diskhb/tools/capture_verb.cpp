@@ -4,9 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <ctime>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -14,6 +12,7 @@
 
 #include "plugin/corosync/corosync_conf.hpp"
 #include "tools/capture_file.hpp"
+#include "tools/interrupt.hpp"
 #include "tools/text.hpp"
 #include "tools/verbs.hpp"
 #include "tools/volume_access.hpp"
@@ -44,9 +43,6 @@ struct capture_command {
     std::uint64_t count = 0;  // 0: no end
     double duration_s = 0;    // 0: no end
 };
-
-std::atomic<bool> interrupted{false};
-void on_signal(int) { interrupted = true; }
 
 std::int64_t clock_ns(clockid_t which) {
     timespec now{};
@@ -347,10 +343,7 @@ int run_capture(const capture_command& command) {
         throw setup_error(exit_usage,
                           "--write -: packets do not go to a terminal: name a file or a pipe");
     }
-    struct sigaction action {};
-    action.sa_handler = on_signal;
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
+    catch_signals({SIGINT, SIGTERM});
     return capture(command).run();
 }
 

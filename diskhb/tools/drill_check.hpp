@@ -13,7 +13,7 @@
 #include "plugin/corosync/interconnect.hpp"
 #include "plugin/watch/event_text.hpp"
 #include "plugin/watch/group_message.hpp"
-#include "tools/setup_check.hpp"
+#include "tools/findings.hpp"
 
 namespace diskhb::tools {
 

@@ -3,7 +3,6 @@
 // follow, and what is unsafe in those of the present corosync.conf. Of a ring between two sites the
 // running diskhbd tells how long the copies take.
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include "diskhb/node.hpp"
 #include "plugin/corosync/timer_advice.hpp"
 #include "tools/copy_lag.hpp"
+#include "tools/interrupt.hpp"
 #include "tools/text.hpp"
 #include "tools/verbs.hpp"
 #include "tools/volume_meter.hpp"
@@ -49,16 +49,10 @@ struct findings {
     std::vector<timer_warning> warnings;
 };
 
-volatile sig_atomic_t interrupted = 0;
-
 // A bar on a terminal once it lasts; the measuring ends early when it is interrupted.
 class progress_bar {
   public:
-    explicit progress_bar(std::chrono::milliseconds all) : all_(all) {
-        struct sigaction action {};
-        action.sa_handler = [](int) { interrupted = 1; };
-        sigaction(SIGINT, &action, nullptr);
-    }
+    explicit progress_bar(std::chrono::milliseconds all) : all_(all) { catch_signals({SIGINT}); }
     ~progress_bar() {
         if (shown_) {
             fmt::print(stderr, "\r{:60}\r", "");
@@ -78,7 +72,7 @@ class progress_bar {
             (void)std::fflush(stderr);
             shown_ = true;
         }
-        return interrupted == 0;
+        return !interrupted;
     }
 
   private:

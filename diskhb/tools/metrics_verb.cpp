@@ -17,9 +17,8 @@
 #include <fstream>
 #include <memory>
 
-#include "diskhb/copy.hpp"
 #include "diskhb/error.hpp"
-#include "plugin/quorum/quorum_config.hpp"
+#include "tools/daemon_sockets.hpp"
 #include "tools/daemon_status.hpp"
 #include "tools/metrics.hpp"
 #include "tools/verbs.hpp"
@@ -37,8 +36,7 @@ constexpr std::size_t request_bytes_max = 8192;
 constexpr std::size_t connections_max = 8;
 
 struct metrics_command {
-    std::string ring_socket = control_socket_default;
-    std::string quorum_socket = quorum::quorum_socket_default;
+    daemon_sockets sockets;
     std::string output;
     std::string listen;
 };
@@ -48,8 +46,8 @@ std::string gather(const metrics_command& command) {
     const auto status_of = [](const std::string& socket, const char* daemon) {
         return daemon_status_if_any(socket, daemon, answer_timeout).status;
     };
-    return metrics_text(status_of(command.ring_socket, "diskhbd"),
-                        status_of(command.quorum_socket, "diskhb-quorumd"));
+    return metrics_text(status_of(command.sockets.ring, "diskhbd"),
+                        status_of(command.sockets.quorum, "diskhb-quorumd"));
 }
 
 // Whoever reads the file finds the old text or the new one, never a part.
@@ -207,12 +205,7 @@ verb add_metrics(CLI::App& app) {
     auto options = std::make_shared<metrics_command>();
     CLI::App* const command =
         app.add_subcommand("metrics", "Print what the daemons say, for Prometheus");
-    command->add_option("--socket", options->ring_socket, "the control socket of diskhbd")
-        ->capture_default_str();
-    command
-        ->add_option("--quorum-socket", options->quorum_socket,
-                     "the control socket of diskhb-quorumd")
-        ->capture_default_str();
+    add_socket_options(*command, options->sockets);
     auto* const output = command->add_option(
         "--output", options->output, "replace this file, for node_exporter's textfile collector");
     command

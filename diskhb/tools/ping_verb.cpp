@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // diskhb ping: the round trip from daemon to daemon over the volume, without IP.
 #include <fmt/format.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,6 +12,7 @@
 
 #include "control/control_client.hpp"
 #include "diskhb/error.hpp"
+#include "tools/interrupt.hpp"
 #include "tools/text.hpp"
 #include "tools/verbs.hpp"
 
@@ -49,15 +49,6 @@ struct ping_sums {
     std::uint32_t sent = 0;
     std::vector<double> round_trips_us;
 };
-
-volatile sig_atomic_t interrupted = 0;
-
-// Ends the pause between two pings, then the loop, so that the summary is printed.
-void catch_interrupt() {
-    struct sigaction action {};
-    action.sa_handler = [](int) { interrupted = 1; };
-    sigaction(SIGINT, &action, nullptr);
-}
 
 const json& chosen_ring(const json& status, const std::string& wanted) {
     const auto& rings = status.at("rings");
@@ -184,19 +175,20 @@ void pause(double seconds) {
     timespec left{};
     left.tv_sec = static_cast<time_t>(seconds);
     left.tv_nsec = static_cast<long>((seconds - std::floor(seconds)) * 1e9);
-    while (interrupted == 0 && nanosleep(&left, &left) != 0 && errno == EINTR) {
+    while (!interrupted && nanosleep(&left, &left) != 0 && errno == EINTR) {
     }
 }
 
 int run_ping(const ping_command& command) {
     control_client client(command.socket);
     const auto to = find_target(client.demand({{"verb", "status"}}, answer_patience), command);
-    catch_interrupt();
+    // It ends the pause between two pings, then the loop, so that the summary is printed.
+    catch_signals({SIGINT});
     if (!command.json) {
         fmt::print("PING {} over ring {} on {}\n", to.text(), to.interface, printable(to.volume));
     }
     ping_sums sums;
-    while (interrupted == 0) {
+    while (!interrupted) {
         ping_once(client, to, command, sums);
         (void)std::fflush(stdout);
         if (command.count != 0 && sums.sent >= command.count) {

@@ -10,20 +10,24 @@
 namespace diskhb::tools {
 
 using json = nlohmann::ordered_json;
-using severity = quorum_finding::severity;
+using severity = finding::severity;
 
 namespace {
 
-class findings {
+class checker {
   public:
-    explicit findings(const quorum_check_input& input) : input_(input) {}
+    explicit checker(const quorum_check_input& input) : input_(input) {}
 
-    std::vector<quorum_finding> take() {
-        std::stable_sort(list_.begin(), list_.end(), [](const auto& left, const auto& right) {
-            return left.how_bad < right.how_bad;
-        });
-        return std::move(list_);
+    std::vector<finding> make() {
+        daemon_checks();
+        restart_check();
+        wait_for_all_check();
+        volume_checks();
+        return found_.take();
     }
+
+  private:
+    void add(severity how_bad, const std::string& text) { found_.add(how_bad, text); }
 
     void daemon_checks() {
         const auto report = quorum::check(input_.config);
@@ -79,10 +83,6 @@ class findings {
         }
     }
 
-  private:
-    void add(severity how_bad, const std::string& text) {
-        list_.push_back({how_bad, printable(text)});
-    }
     void volume_check(const quorum_volume_facts& volume) {
         const auto& config = input_.config;
         if (!volume.error.empty()) {
@@ -148,7 +148,7 @@ class findings {
     }
 
     const quorum_check_input& input_;
-    std::vector<quorum_finding> list_;
+    finding_list found_;
 };
 
 json timings_json(const quorum::timings& times) {
@@ -166,33 +166,9 @@ json timings_json(const quorum::timings& times) {
 
 }  // namespace
 
-const char* name_of(severity how_bad) noexcept {
-    switch (how_bad) {
-        case severity::error:
-            return "error";
-        case severity::advice:
-            return "advice";
-        case severity::note:
-            return "note";
-    }
-    return "unknown";
-}
+std::vector<finding> check_quorum(const quorum_check_input& input) { return checker(input).make(); }
 
-std::vector<quorum_finding> check_quorum(const quorum_check_input& input) {
-    findings found(input);
-    found.daemon_checks();
-    found.restart_check();
-    found.wait_for_all_check();
-    found.volume_checks();
-    return found.take();
-}
-
-bool has_error(std::span<const quorum_finding> findings) noexcept {
-    return std::any_of(findings.begin(), findings.end(),
-                       [](const quorum_finding& each) { return each.how_bad == severity::error; });
-}
-
-json to_json(const quorum_check_input& input, std::span<const quorum_finding> findings) {
+json to_json(const quorum_check_input& input, std::span<const finding> findings) {
     const auto& config = input.config;
     json report = {{"config", printable(config.path)},
                    {"corosync_conf", printable(config.corosync_conf_path)},
@@ -200,36 +176,19 @@ json to_json(const quorum_check_input& input, std::span<const quorum_finding> fi
                    {"node", config.node_id},
                    {"nodes", config.nodes.size()},
                    {"mode", quorum::name_of(config.how)},
-                   {"device_votes", config.device.votes},
-                   {"safe", !has_error(findings)},
-                   {"findings", json::array()},
-                   {"timings", timings_json(config.times)}};
-    for (const auto& each : findings) {
-        report["findings"].push_back({{"severity", name_of(each.how_bad)}, {"text", each.text}});
-    }
+                   {"device_votes", config.device.votes}};
+    report.update(findings_json(findings));
+    report["timings"] = timings_json(config.times);
     return report;
 }
 
-std::string to_text(const quorum_check_input& input, std::span<const quorum_finding> findings) {
-    std::string text;
-    for (const auto& each : findings) {
-        const auto name = fmt::format("{:<8}", name_of(each.how_bad));
-        text += (each.how_bad == severity::error ? in_colour(colour::bad, name)
-                                                 : in_colour(colour::bold, name)) +
-                each.text + "\n";
-    }
-    const auto errors = std::count_if(findings.begin(), findings.end(), [](const auto& each) {
-        return each.how_bad == severity::error;
-    });
-    if (errors != 0) {
-        return text + fmt::format("{} to be corrected\n", errors);
-    }
-    return text + fmt::format(
-                      "{}: mode {} with {} nodes and {} votes; after the death of a node "
-                      "another partition has the vote within {} ms\n",
-                      in_colour(colour::good, "safe"), quorum::name_of(input.config.how),
-                      input.config.nodes.size(), input.config.device.votes,
-                      quorum::recovery_max(input.config.times).count());
+std::string to_text(const quorum_check_input& input, std::span<const finding> findings) {
+    return findings_text(
+        findings,
+        fmt::format("mode {} with {} nodes and {} votes; after the death of a node "
+                    "another partition has the vote within {} ms",
+                    quorum::name_of(input.config.how), input.config.nodes.size(),
+                    input.config.device.votes, quorum::recovery_max(input.config.times).count()));
 }
 
 }  // namespace diskhb::tools

@@ -14,6 +14,7 @@
 #include "format/superblock.hpp"
 #include "plugin/quorum/device_identity.hpp"
 #include "plugin/quorum/quorum_config.hpp"
+#include "tools/findings.hpp"
 #include "tools/quorum_report.hpp"
 
 namespace diskhb::tools {
@@ -21,18 +22,6 @@ namespace diskhb::tools {
 // WatchdogSec and RestartSec of ha-configs/diskhb-quorumd.service: after that systemd has started a
 // daemon anew that hangs.
 inline constexpr std::chrono::milliseconds unit_restart{6000};
-
-struct quorum_finding {
-    enum class severity {
-        error,   // unsafe, or it will not work
-        advice,  // it works, but less well than it could
-        note,    // what follows from the configuration, for the administrator to know
-    };
-    severity how_bad = severity::error;
-    std::string text;  // one line: what, the value, what to do
-    bool operator==(const quorum_finding&) const = default;
-};
-const char* name_of(quorum_finding::severity how_bad) noexcept;
 
 // What was found of a quorum volume.
 struct quorum_volume_facts {
@@ -51,12 +40,10 @@ struct quorum_check_input {
 };
 
 // Errors first, then advice, then notes.
-std::vector<quorum_finding> check_quorum(const quorum_check_input& input);
-bool has_error(std::span<const quorum_finding> findings) noexcept;
+std::vector<finding> check_quorum(const quorum_check_input& input);
 
-nlohmann::ordered_json to_json(const quorum_check_input& input,
-                               std::span<const quorum_finding> findings);
+nlohmann::ordered_json to_json(const quorum_check_input& input, std::span<const finding> findings);
 // Several lines: the findings, and what it comes to.
-std::string to_text(const quorum_check_input& input, std::span<const quorum_finding> findings);
+std::string to_text(const quorum_check_input& input, std::span<const finding> findings);
 
 }  // namespace diskhb::tools

@@ -7,12 +7,10 @@
 
 #include "plugin/corosync/timer_advice.hpp"
 #include "tools/reply_text.hpp"
-#include "tools/text.hpp"
 #include "tools/verdict.hpp"
 
 namespace diskhb::tools {
 
-using json = nlohmann::ordered_json;
 using severity = finding::severity;
 
 namespace {
@@ -29,16 +27,11 @@ class checker {
         check_quorum_device();
         check_services();
         check_running();
-        std::stable_sort(found_.begin(), found_.end(), [](const auto& left, const auto& right) {
-            return left.how_bad < right.how_bad;
-        });
-        return std::move(found_);
+        return found_.take();
     }
 
   private:
-    void add(severity how_bad, const std::string& text) {
-        found_.push_back({how_bad, printable(text)});
-    }
+    void add(severity how_bad, const std::string& text) { found_.add(how_bad, text); }
 
     void check_corosync_conf() {
         const auto& totem = input_.conf.totem;
@@ -199,34 +192,15 @@ class checker {
     }
 
     const setup_check_input& input_;
-    std::vector<finding> found_;
+    finding_list found_;
 };
 
 }  // namespace
 
 std::vector<finding> check_setup(const setup_check_input& input) { return checker(input).make(); }
 
-json findings_json(const std::vector<finding>& findings) {
-    json value = {{"safe", !has_error(findings)}, {"findings", json::array()}};
-    for (const auto& each : findings) {
-        value["findings"].push_back({{"severity", name_of(each.how_bad)}, {"text", each.text}});
-    }
-    return value;
-}
-
-std::string findings_text(const std::vector<finding>& findings) {
-    std::string text;
-    for (const auto& each : findings) {
-        const auto name = fmt::format("{:<8}", name_of(each.how_bad));
-        text += in_colour(each.how_bad == severity::error ? colour::bad : colour::bold, name) +
-                each.text + "\n";
-    }
-    const auto errors = std::count_if(findings.begin(), findings.end(), [](const auto& each) {
-        return each.how_bad == severity::error;
-    });
-    return text + (errors != 0 ? fmt::format("{} to be corrected\n", errors)
-                               : in_colour(colour::good, "safe") +
-                                     ": the cluster will live on its ring when the network goes\n");
+std::string setup_check_text(std::span<const finding> findings) {
+    return findings_text(findings, "the cluster will live on its ring when the network goes");
 }
 
 }  // namespace diskhb::tools

@@ -5,16 +5,15 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "plugin/corosync/corosync_conf.hpp"
 #include "plugin/corosync/link_states.hpp"
-#include "tools/quorum_check.hpp"
+#include "tools/findings.hpp"
 
 namespace diskhb::tools {
-
-using finding = quorum_finding;
 
 struct setup_check_input {
     corosync::corosync_conf conf;
@@ -32,8 +31,7 @@ struct setup_check_input {
 
 // Errors first, then advice, then notes.
 std::vector<finding> check_setup(const setup_check_input& input);
-
-nlohmann::ordered_json findings_json(const std::vector<finding>& findings);
-std::string findings_text(const std::vector<finding>& findings);
+// Several lines: the findings, and what it comes to.
+std::string setup_check_text(std::span<const finding> findings);
 
 }  // namespace diskhb::tools

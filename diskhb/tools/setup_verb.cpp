@@ -236,7 +236,7 @@ int run_check(const setup_command& command) {
         fmt::print("{}\n",
                    findings_json(findings).dump(2, ' ', false, json::error_handler_t::replace));
     } else {
-        fmt::print("{}", findings_text(findings));
+        fmt::print("{}", setup_check_text(findings));
     }
     return has_error(findings) ? exit_failed : exit_ok;
 }

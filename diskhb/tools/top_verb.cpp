@@ -5,14 +5,13 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <memory>
 
-#include "diskhb/copy.hpp"
 #include "diskhb/error.hpp"
-#include "plugin/quorum/quorum_config.hpp"
+#include "tools/daemon_sockets.hpp"
 #include "tools/daemon_status.hpp"
+#include "tools/interrupt.hpp"
 #include "tools/top.hpp"
 #include "tools/verbs.hpp"
 
@@ -23,13 +22,10 @@ using std::chrono::steady_clock;
 constexpr std::chrono::seconds answer_timeout{2};
 
 struct top_command {
-    std::string ring_socket = control_socket_default;
-    std::string quorum_socket = quorum::quorum_socket_default;
+    daemon_sockets sockets;
     double interval_s = 1;
     unsigned count = 0;
 };
-
-volatile std::sig_atomic_t ended = 0;
 
 // The other screen of the terminal, and keys without the Enter key; both back at the end.
 class screen {
@@ -67,7 +63,7 @@ class screen {
         pollfd keys{STDIN_FILENO, POLLIN, 0};
         const int ready = poll(&keys, has_keys_ ? 1 : 0, static_cast<int>(time.count()));
         char key = 0;
-        return ended != 0 || (ready == 1 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q'));
+        return interrupted || (ready == 1 && (read(STDIN_FILENO, &key, 1) != 1 || key == 'q'));
     }
 
   private:
@@ -77,24 +73,21 @@ class screen {
 };
 
 int run_top(const top_command& command) {
-    struct sigaction action {};
-    action.sa_handler = [](int) { ended = 1; };
-    (void)sigaction(SIGINT, &action, nullptr);
-    (void)sigaction(SIGTERM, &action, nullptr);
+    catch_signals({SIGINT, SIGTERM});
     const std::chrono::milliseconds interval(static_cast<int>(command.interval_s * 1000));
     top_input input;
     auto last = steady_clock::now();
     const screen shown;
-    for (unsigned drawn = 0; ended == 0; ++drawn) {
+    for (unsigned drawn = 0; !interrupted; ++drawn) {
         if (drawn != 0 && (drawn == command.count || shown.wait(interval))) {
             break;
         }
         input.before = std::move(input.now);
-        auto answer = daemon_status_if_any(command.ring_socket, "diskhbd", answer_timeout);
+        auto answer = daemon_status_if_any(command.sockets.ring, "diskhbd", answer_timeout);
         input.now = std::move(answer.status);
         input.problem = std::move(answer.problem);
         input.quorum =
-            daemon_status_if_any(command.quorum_socket, "diskhb-quorumd", answer_timeout).status;
+            daemon_status_if_any(command.sockets.quorum, "diskhb-quorumd", answer_timeout).status;
         const auto now = steady_clock::now();
         input.seconds = std::chrono::duration<double>(now - last).count();
         last = now;
@@ -109,12 +102,7 @@ verb add_top(CLI::App& app) {
     auto options = std::make_shared<top_command>();
     CLI::App* const command =
         app.add_subcommand("top", "Show rings, nodes, rates and latencies, live; q ends it");
-    command->add_option("--socket", options->ring_socket, "the control socket of diskhbd")
-        ->capture_default_str();
-    command
-        ->add_option("--quorum-socket", options->quorum_socket,
-                     "the control socket of diskhb-quorumd")
-        ->capture_default_str();
+    add_socket_options(*command, options->sockets);
     command->add_option("-i,--interval", options->interval_s, "seconds between two pictures")
         ->check(CLI::Range(0.1, 3600.0))
         ->capture_default_str();

@@ -158,7 +158,6 @@ class lease {
     void advance_ballot();
     void join();
     bool may_join(const format::quorum_block& other);
-    bool was_given_up() const noexcept;
     bool is_out(slot_index slot) const noexcept;
     bool has_joined(slot_index slot) const noexcept;
     bool is_gone(slot_index slot) const noexcept;

@@ -194,19 +194,6 @@ void lease::join() {
     has_news_ = true;
 }
 
-// Whether the last holder of a grant for our ring has named the members of another as successors.
-bool lease::was_given_up() const noexcept {
-    if (granting_ == grant_state::revoked) {
-        return value_.ring == ring_ && successor_.known() && successor_ != ring_;
-    }
-    return std::any_of(neighbours_.begin(), neighbours_.end(), [this](const neighbour& each) {
-        const quorum_block* const block = each.newest();
-        return block != nullptr && block->granting == grant_state::revoked &&
-               block->value.ring == ring_ && block->value.epoch >= vote_epoch_ &&
-               block->successor.known() && block->successor != ring_;
-    });
-}
-
 bool lease::may_join(const quorum_block& other) {
     if (granting_ == grant_state::granted) {
         // A colleague of our ring may take over the office; another ring waits until we revoke.

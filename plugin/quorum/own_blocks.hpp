@@ -36,8 +36,6 @@ class own_blocks {
     // forgotten.
     const record* confirmed() const noexcept { return find(confirmed_); }
     std::uint64_t confirmed_sequence() const noexcept { return confirmed_; }
-    // The highest sequence that this volume gave back.
-    std::uint64_t confirmed_on(unsigned volume) const noexcept { return on_volume_[volume]; }
     // nullptr: not ours, or so old that nothing rests on it any more.
     const record* find(std::uint64_t sequence) const noexcept;
     // Lets go of what was made before, but for the last one.
@@ -45,7 +43,7 @@ class own_blocks {
 
   private:
     unsigned volumes_;
-    std::array<std::uint64_t, volumes_max> on_volume_{};
+    std::array<std::uint64_t, volumes_max> on_volume_{};  // the highest sequence it gave back
     std::uint64_t confirmed_ = 0;
     std::deque<record> records_;
     std::vector<echoes> spare_;  // memory of forgotten records

@@ -153,12 +153,6 @@ int netlink::disable_address_generation(int index) {
     return talk(message.header(), [](const nlmsghdr&) {});
 }
 
-int netlink::delete_link(int index) {
-    request message(RTM_DELLINK, 0);
-    message.fixed<ifinfomsg>().ifi_index = index;
-    return talk(message.header(), [](const nlmsghdr&) {});
-}
-
 std::vector<ip_address> netlink::addresses(int index) {
     request message(RTM_GETADDR, NLM_F_DUMP);
     message.fixed<ifaddrmsg>().ifa_index = static_cast<std::uint32_t>(index);

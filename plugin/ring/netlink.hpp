@@ -96,7 +96,6 @@ class netlink {
     int set_link(int index, const link_settings& settings);
     // No link-local address of its own, hence no router solicitations on the ring.
     int disable_address_generation(int index);
-    int delete_link(int index);
 
     std::vector<ip_address> addresses(int index);
     // As /32 or /128. EEXIST if it is there.

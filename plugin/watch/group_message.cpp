@@ -74,26 +74,17 @@ class reader {
     void field(std::string& text) {
         std::uint16_t length = 0;
         field(length);
-        if (length > text_bytes_max || !has(length)) {
-            is_good_ = false;
-            return;
+        const auto from = part(length, text_bytes_max);
+        text.resize(from.size());
+        if (!from.empty()) {
+            std::memcpy(text.data(), from.data(), from.size());
         }
-        text.resize(length);
-        if (length != 0) {
-            std::memcpy(text.data(), bytes_.data() + at_, length);
-        }
-        at_ += length;
     }
     void field(std::vector<std::byte>& payload) {
         std::uint32_t length = 0;
         field(length);
-        if (length > payload_bytes_max || !has(length)) {
-            is_good_ = false;
-            return;
-        }
-        const auto part = bytes_.subspan(at_, length);
-        payload.assign(part.begin(), part.end());
-        at_ += length;
+        const auto from = part(length, payload_bytes_max);
+        payload.assign(from.begin(), from.end());
     }
     template <class Element, class Each>
     void list(std::vector<Element>& elements, std::size_t most, Each each) {
@@ -126,6 +117,15 @@ class reader {
     bool has(std::size_t count) noexcept {
         is_good_ = is_good_ && bytes_.size() - at_ >= count;
         return is_good_;
+    }
+    // The next bytes; none if they are more than the most, or than are left.
+    std::span<const std::byte> part(std::size_t length, std::size_t most) noexcept {
+        require(length <= most);
+        if (!has(length)) {
+            return {};
+        }
+        at_ += length;
+        return bytes_.subspan(at_ - length, length);
     }
 
     std::span<const std::byte> bytes_;

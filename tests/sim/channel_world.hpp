@@ -118,7 +118,6 @@ class channel_end {
     void freeze(std::uint64_t for_ns);
     void stop_sending() { sends_ = false; }
     void accept(const std::shared_ptr<sim_connection>& from);
-    void on_arrival(const std::shared_ptr<sim_connection>& on);
     void on_closed(const std::shared_ptr<sim_connection>& on);
     void on_room(const std::shared_ptr<sim_connection>& on);
     void reset(path which);

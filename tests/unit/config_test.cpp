@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "config_error.hpp"
+
 namespace diskhb::daemon {
 namespace {
 
@@ -58,14 +60,7 @@ daemon_config parse(const std::string& text, const std::string& conf = two_links
 
 std::string error_of(const std::string& text, const std::string& conf = two_links,
                      const std::string& name = "n1") {
-    try {
-        parse_config(text, "d.toml", host_with(conf, name));
-    } catch (const setup_error& error) {
-        EXPECT_EQ(error.exit_code(), exit_config);
-        EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
-        return error.what();
-    }
-    return "no error";
+    return test::config_error_of([&] { parse_config(text, "d.toml", host_with(conf, name)); });
 }
 
 // The smallest ring with one more line: line 4 of the file.
@@ -301,13 +296,9 @@ TEST(config, describes_what_would_be_done) {
 }
 
 TEST(config, reports_a_file_that_is_not_there) {
-    try {
-        read_config("/nonexistent/diskhb.toml", host_with(two_links));
-        FAIL();
-    } catch (const setup_error& error) {
-        EXPECT_EQ(error.exit_code(), exit_config);
-        EXPECT_THAT(error.what(), HasSubstr("No such file"));
-    }
+    EXPECT_THAT(test::config_error_of(
+                    [] { read_config("/nonexistent/diskhb.toml", host_with(two_links)); }),
+                HasSubstr("No such file"));
 }
 
 }  // namespace

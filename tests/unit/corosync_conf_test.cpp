@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "config_error.hpp"
+
 namespace diskhb::corosync {
 namespace {
 
@@ -51,13 +53,7 @@ nodelist {
 corosync_conf parse(const std::string& text) { return parse_corosync_conf(text, "c.conf"); }
 
 std::string error_of(const std::string& text) {
-    try {
-        parse(text);
-    } catch (const setup_error& error) {
-        EXPECT_EQ(error.exit_code(), exit_config);
-        return error.what();
-    }
-    return "no error";
+    return test::config_error_of([&] { parse(text); });
 }
 
 TEST(corosync_conf, reads_nodes_with_ids_names_and_addresses) {
@@ -187,13 +183,9 @@ TEST(corosync_conf, survives_any_truncation_of_a_good_file) {
 }
 
 TEST(corosync_conf, reports_a_file_that_is_not_there) {
-    try {
-        read_corosync_conf("/nonexistent/corosync.conf");
-        FAIL();
-    } catch (const setup_error& error) {
-        EXPECT_EQ(error.exit_code(), exit_config);
-        EXPECT_NE(std::string(error.what()).find("No such file"), std::string::npos);
-    }
+    const auto error =
+        test::config_error_of([] { read_corosync_conf("/nonexistent/corosync.conf"); });
+    EXPECT_NE(error.find("No such file"), std::string::npos);
 }
 
 TEST(local_node, is_found_by_host_name_then_without_domain) {

@@ -10,7 +10,7 @@
 namespace diskhb::tools {
 namespace {
 
-using severity = quorum_finding::severity;
+using severity = finding::severity;
 using testing::Contains;
 using testing::HasSubstr;
 

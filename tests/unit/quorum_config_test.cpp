@@ -6,6 +6,8 @@
 
 #include <string>
 
+#include "config_error.hpp"
+
 namespace diskhb::quorum {
 namespace {
 
@@ -76,14 +78,7 @@ quorum_config parse(const std::string& text = smallest, const std::string& conf 
 
 // Why it cannot be read.
 std::string error_of(const std::string& text, const std::string& conf = four_nodes) {
-    try {
-        parse(text, conf);
-    } catch (const setup_error& error) {
-        EXPECT_EQ(error.exit_code(), exit_config);
-        EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
-        return error.what();
-    }
-    return "no error";
+    return test::config_error_of([&] { parse(text, conf); });
 }
 std::string error_of_line(const std::string& line) { return error_of(smallest + line + "\n"); }
 

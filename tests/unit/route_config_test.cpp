@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "config_error.hpp"
 #include "plugin/ring/config.hpp"
 
 namespace diskhb::daemon {
@@ -56,14 +57,7 @@ daemon_config parse(const std::string& text, const std::string& name = "n1") {
 }
 
 std::string error_of(const std::string& text) {
-    try {
-        parse(text);
-    } catch (const setup_error& error) {
-        EXPECT_EQ(error.exit_code(), exit_config);
-        EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
-        return error.what();
-    }
-    return "no error";
+    return test::config_error_of([&] { parse(text); });
 }
 
 // The smallest route, one line of it in the place of another.

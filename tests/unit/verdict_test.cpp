@@ -284,7 +284,7 @@ std::string first_error(const setup_check_input& input) {
 
 TEST(setup_check, finds_nothing_unsafe_in_a_good_cluster) {
     EXPECT_EQ(first_error(good_setup()), "");
-    EXPECT_NE(findings_text(check_setup(good_setup())).find("safe"), std::string::npos);
+    EXPECT_NE(setup_check_text(check_setup(good_setup())).find("safe"), std::string::npos);
 }
 
 TEST(setup_check, names_what_is_unsafe) {
@@ -321,7 +321,7 @@ TEST(setup_check, names_what_is_unsafe) {
     input.is_quorum_enabled = true;
     input.has_pcs = true;
     EXPECT_EQ(first_error(input), "");
-    EXPECT_NE(findings_text(check_setup(input)).find("diskhb-qdevice-shim"), std::string::npos);
+    EXPECT_NE(setup_check_text(check_setup(input)).find("diskhb-qdevice-shim"), std::string::npos);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "config_error.hpp"
 #include "plugin/daemon/cluster_config.hpp"
 
 namespace diskhb::daemon {
@@ -34,14 +35,7 @@ volume_roles parse(const std::string& text) {
 }
 
 std::string error_of(const std::string& text) {
-    try {
-        parse(text);
-    } catch (const setup_error& error) {
-        EXPECT_EQ(error.exit_code(), exit_config);
-        EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
-        return error.what();
-    }
-    return "no error";
+    return test::config_error_of([&] { parse(text); });
 }
 
 // two_sites with one piece replaced.
