@@ -99,7 +99,9 @@ class Sites(Lab):
         return os.path.join(node.dir, TARGET_FOLDER, "volume")
 
     def _create_volumes(self):
-        self.hub_run(["ip", "link", "add", "far", "type", "bridge"])
+        # An address of its own: else it takes the lowest of its ports', which changes with each
+        # node, and those that have learned another reach the arrays only half a minute later.
+        self.hub_run(["ip", "link", "add", "far", "address", "02:00:00:00:78:00", "type", "bridge"])
         self.hub_run(["ip", "link", "set", "far", "up"])
         for array in self.arrays:
             array.create(self.volume.size_bytes)
