@@ -51,8 +51,8 @@ copy_target open_target(const std::string& source_path, const format::superblock
     if (slot &&
         io::claim(**device, source.measures.table_offset(*slot), source.measures.block_bytes)) {
         outcome.error = fmt::format(
-            "{}: another diskhb-copyd writes this node's slot there, or one that has ended left "
-            "writes behind that the device has not answered yet",
+            "{}: another diskhb-copyd writes this node's slot there, or the device still owes an "
+            "answer to an earlier try",
             target_path);
         return outcome;
     }

@@ -200,7 +200,7 @@ def left_behind(lab, report):
     node.end_process("diskhb-copyd", signal.SIGKILL)
     known = len(node.log_text(log))
     lab.start_copyd(node)
-    wait_until(lambda: "left writes behind" in node.log_text(log)[known:], 30,
+    wait_until(lambda: "still owes an answer" in node.log_text(log)[known:], 30,
                "the next copier to wait")
     lab.heal_far()
     lab.wait_whole(60)
