@@ -216,29 +216,28 @@ void core::lose(path which) {
 
 // -- what comes in
 
+// A receive that is under way, and not a wait until there is something: that would cost an
+// epoll_ctl(2) for each message, and a wake-up that tells of nothing but room to write.
 void core::expect_bytes(const std::shared_ptr<connection>& from) {
-    from->socket.async_wait(tcp::socket::wait_read, [self = shared_from_this(),
-                                                     from](const boost::system::error_code& error) {
-        if (!error && from->is_open) {
-            self->on_readable(from);
-        }
-    });
+    const auto room = from->in.room();
+    from->socket.async_receive(boost::asio::buffer(room.data(), room.size()),
+                               [self = shared_from_this(), from, most = room.size()](
+                                   const boost::system::error_code& error, std::size_t got) {
+                                   if (from->is_open) {
+                                       self->on_bytes(from, error ? 0 : got, most);
+                                   }
+                               });
 }
 
-void core::on_readable(const std::shared_ptr<connection>& from) {
+// `got` bytes have come where `most` had room; 0: the connection has ended.
+void core::on_bytes(const std::shared_ptr<connection>& from, std::size_t got, std::size_t most) {
     locked guard(lock_, std::defer_lock);
-    for (int turn = 0; turn < reads_in_a_row && from->is_open; ++turn) {
-        const auto room = from->in.room();
-        const auto got =
-            ::recv(from->descriptor, room.data(), room.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-            break;
-        }
+    for (int turn = 1;; ++turn) {
         guard.lock();
         bool is_sound = got > 0;
         if (is_sound) {
-            from->in.filled(static_cast<std::size_t>(got));
-            session_.on_bytes(from->which, static_cast<std::size_t>(got));
+            from->in.filled(got);
+            session_.on_bytes(from->which, got);
             is_sound = take_frames(*from, guard);
         }
         if (!is_sound && from->is_open) {
@@ -246,13 +245,22 @@ void core::on_readable(const std::shared_ptr<connection>& from) {
         }
         settle(guard);
         guard.unlock();
-        if (static_cast<std::size_t>(got) < room.size()) {
+        if (!from->is_open) {
+            return;
+        }
+        if (got < most || turn == reads_in_a_row) {
             break;
         }
+        const auto room = from->in.room();
+        const auto more =
+            ::recv(from->descriptor, room.data(), room.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (more < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
+            break;
+        }
+        got = more > 0 ? static_cast<std::size_t>(more) : 0;
+        most = room.size();
     }
-    if (from->is_open) {
-        expect_bytes(from);
-    }
+    expect_bytes(from);
 }
 
 bool core::take_frames(connection& from, locked& guard) {

@@ -66,7 +66,7 @@ class core : public std::enable_shared_from_this<core> {
     void lose(path which);
     void connect_again(path which);
     void expect_bytes(const std::shared_ptr<connection>& from);
-    void on_readable(const std::shared_ptr<connection>& from);
+    void on_bytes(const std::shared_ptr<connection>& from, std::size_t got, std::size_t most);
     bool take_frames(connection& from, locked& guard);
     void deliver(std::span<const std::byte> message, locked& guard);
     void pump(path which, locked& guard);  // any thread; unlocks while it writes
