@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <span>
 
 namespace diskhb::channels {
 namespace {
@@ -12,6 +13,18 @@ constexpr std::size_t copies_bytes = 128 * 1024;
 constexpr std::size_t copied_payload_bytes_max = 8 * 1024;
 constexpr std::size_t pieces_max = 64;
 constexpr std::size_t gathered_bytes_max = 256 * 1024;
+
+// A single piece, such as a small message, costs less by send(2).
+ssize_t send_pieces(int socket, std::span<iovec> pieces) noexcept {
+    constexpr int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    if (pieces.size() == 1) {
+        return ::send(socket, pieces.front().iov_base, pieces.front().iov_len, flags);
+    }
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = pieces.size();
+    return ::sendmsg(socket, &message, flags);
+}
 
 }  // namespace
 
@@ -70,10 +83,7 @@ bool frame_writer::fill(session& from, path which) {
 
 frame_writer::outcome frame_writer::write(int socket) noexcept {
     while (next_ < pieces_.size()) {
-        msghdr message{};
-        message.msg_iov = pieces_.data() + next_;
-        message.msg_iovlen = pieces_.size() - next_;
-        const auto written = ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        const auto written = send_pieces(socket, std::span(pieces_).subspan(next_));
         if (written < 0) {
             if (errno == EINTR) {
                 continue;
